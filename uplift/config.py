@@ -1,0 +1,331 @@
+"""The configuration: closed, frozen, checked once at the door.
+
+Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do not take a ``Config``;
+they take the numbers they need.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from uplift.arms import Arms, arms_of
+from uplift.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Treatment(Section):
+    """One thing we may do to a customer."""
+
+    name: str
+    face_value_eur: NonNegative = 0.0
+    contact_cost_eur: NonNegative
+    redemption_cost_eur: NonNegative
+
+
+class Value(Section):
+    """What an effect is worth."""
+
+    basis: Literal["conversion", "revenue"]
+    margin_per_conversion_eur: NonNegative
+    margin_rate: Share
+
+
+class Campaign(Section):
+    """The experiment we learn from and the coupons we may send."""
+
+    id: Name
+    control: str
+    treatments: Annotated[tuple[Treatment, ...], Field(min_length=1)]
+    ignore_arms: tuple[str, ...] = ()
+    planned_shares: dict[str, Positive] | None = None
+    outcome_event: str
+    outcome_window_days: Count
+    value: Value
+
+    @property
+    def arms(self) -> Arms:
+        return arms_of(self.control, [treatment.name for treatment in self.treatments])
+
+    @model_validator(mode="after")
+    def _shares_cover_the_arms(self) -> "Campaign":
+        names = self.arms.names
+        if self.planned_shares is not None and set(self.planned_shares) != set(names):
+            raise ValueError(
+                f"planned_shares names {sorted(self.planned_shares)}, the arms are {sorted(names)}"
+            )
+        return self
+
+
+class RawInputs(Section):
+    """Three tables: who was assigned what, what happened, who they are."""
+
+    assignments: str
+    events: str
+    customers: str
+    format: Literal["parquet", "csv", "json"] = "parquet"
+
+
+class FlatLog(Section):
+    """One row per unit with features, arm and outcomes, as Hillstrom's log."""
+
+    path: str | None
+    format: Literal["csv", "parquet"]
+    unit_id: str | None = None
+    arm: str
+    propensity: str | None = None
+    conversion: str
+    revenue: str | None = None
+
+
+class Inputs(Section):
+    """Where the log is: exactly one of the two shapes."""
+
+    raw: RawInputs | None = None
+    flat_log: FlatLog | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Inputs":
+        if (self.raw is None) == (self.flat_log is None):
+            raise ValueError("give exactly one of `raw` and `flat_log` (set the other to null)")
+        return self
+
+
+class StaticFeature(Section):
+    """An attribute that does not change with time."""
+
+    name: Name
+    kind: Literal["numeric", "categorical"]
+
+
+Aggregate = Literal["count", "sum", "mean", "max", "min", "recency"]
+
+
+class EventFeature(Section):
+    """Aggregates of one event type over one or more windows before the as-of time."""
+
+    event_type: Name
+    aggregates: Annotated[tuple[Aggregate, ...], Field(min_length=1)]
+    window_days: Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+class Features(Section):
+    """The features of training and of scoring, declared once."""
+
+    static: tuple[StaticFeature, ...] = ()
+    events: tuple[EventFeature, ...] = ()
+
+
+class ExperimentChecks(Section):
+    """When to doubt the experiment (warn) and when to refuse it (fail)."""
+
+    sample_ratio_p_value_warn: Share
+    sample_ratio_p_value_fail: Share
+    imbalance_warn: Positive
+    imbalance_fail: Positive
+    propensity_floor: Share
+    override_failed_verdict_by: str | None = None
+
+
+class Training(Section):
+    """How the learner is fitted."""
+
+    learner: Literal["t_learner"]
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    salt: str
+    seed: int
+    max_rows: Count
+    booster: dict[str, bool | int | float | str]
+    rounds: Count
+
+
+class Evaluation(Section):
+    """How the held-out rows judge a ranking."""
+
+    replicates: Annotated[int, Field(ge=20)]
+    blocks: Annotated[int, Field(ge=10)]
+    level: Annotated[float, Field(gt=0.5, lt=1.0)]
+    seed: int
+
+
+class Segments(Section):
+    """Where sure things part from lost causes, and noise from sleeping dogs."""
+
+    sure_thing_conversion: Share | None
+    harm_tolerance: Share
+
+
+class PolicyRules(Section):
+    """Who gets what tonight."""
+
+    budget_eur: NonNegative | None
+    holdout_share: Annotated[float, Field(ge=0.0, lt=1.0)]
+    exploration_share: Annotated[float, Field(ge=0.0, lt=1.0)]
+    salt: str
+
+
+class Tracking(Section):
+    """MLflow: the embedded SQLite store of the workspace when ``uri`` is null."""
+
+    uri: str | None
+    experiment: str
+    registered_model: str
+
+
+class SparkSettings(Section):
+    """How a session is made when nobody hands us one."""
+
+    master: str
+    settings: dict[str, str]
+
+
+class Export(Section):
+    """The audience file that the walk writes at its end."""
+
+    segment: Literal["persuadable", "sure_thing", "lost_cause", "sleeping_dog"]
+    format: Literal["csv", "parquet"]
+
+
+class Serving(Section):
+    """Where the decision API listens."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class Simulation(Section):
+    """A log with known true effects instead of a real one."""
+
+    scenario: Path
+    n_units: Count
+    seed: int
+
+
+class Config(Section):
+    """All of it."""
+
+    workspace: Path
+    run_date: date | None
+    campaign: Campaign
+    inputs: Inputs
+    features: Features
+    experiment: ExperimentChecks
+    training: Training
+    evaluation: Evaluation
+    segments: Segments
+    policy: PolicyRules
+    tracking: Tracking
+    spark: SparkSettings
+    export: Export
+    serving: Serving
+    simulation: Simulation | None = None
+
+
+def load_yaml(path: Path) -> dict[str, object]:
+    """Read one YAML mapping; anything else is a ``ConfigError`` that names the file and line."""
+    if not path.is_file():
+        raise ConfigError(f"config file {path} does not exist. Check the path after --config.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path} holds a {type(content).__name__}; it must hold `key: value` lines."
+        )
+    return content
+
+
+def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Config:
+    """Read and check the configuration: later files over earlier ones, ``key=value`` over all.
+
+    Mappings merge key by key; lists and values replace. ``overrides`` are dotted keys with a YAML
+    value, such as ``policy.budget_eur=500``.
+    """
+    merged: dict[str, object] = {}
+    for path in paths:
+        merged = _merge(merged, load_yaml(path))
+    for override in overrides:
+        merged = _merge(merged, _parse_override(override))
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Config, ", ".join(map(str, paths)))) from error
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
+    """All that pydantic found, one clause each; an unknown key names the nearest valid one."""
+    clauses = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        if item["type"] == "extra_forbidden":
+            clauses.append(f"unknown key `{where}`{_nearest(model, item['loc'])}")
+        elif item["type"] == "missing":
+            clauses.append(f"`{where}` is missing")
+        else:
+            clauses.append(f"`{where}` = {item['input']!r}: {item['msg'].lower()}")
+    return f"{source}: " + "; ".join(clauses) + ". Every key is explained in conf/base.yaml."
+
+
+def _nearest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    valid = _keys_at(model, location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.5)
+    return f", did you mean `{close[0]}`?" if close else f", valid here: {', '.join(sorted(valid))}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _section_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    """The model class inside ``X | None`` or ``tuple[X, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_section_in(part) for part in get_args(annotation))
+    return next((section for section in found if section is not None), None)
+
+
+def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _parse_override(text: str) -> dict[str, object]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            f"--set {text!r} has no `key=value` form; write --set policy.budget_eur=500."
+        )
+    try:
+        tree: object = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text!r}: {value!r} is not a YAML value.") from error
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    return dict(tree) if isinstance(tree, dict) else {}
