@@ -1,0 +1,1 @@
+"""The decision API: coupon or not, for this customer, now."""

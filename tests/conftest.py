@@ -30,8 +30,9 @@ def hillstrom() -> Path:
 @pytest.fixture(scope="session")
 def spark() -> "Iterator[SparkSession]":
     """One session for all tests; it starts only if a test asks."""
-    from uplift.config import SparkSettings
     from uplift.spark.session import make_session
+
+    from uplift.config import SparkSettings
 
     session = make_session(
         SparkSettings(master="local[2]", settings={"spark.sql.shuffle.partitions": "2"}),

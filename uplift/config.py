@@ -1,7 +1,7 @@
 """The configuration: closed, frozen, checked once at the door.
 
-Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do not take a ``Config``;
-they take the numbers they need.
+Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do not take a
+``Config``; they take the numbers they need.
 """
 
 import difflib
@@ -60,6 +60,7 @@ class Campaign(Section):
 
     @property
     def arms(self) -> Arms:
+        """Control first, then the treatments in their declared order."""
         return arms_of(self.control, [treatment.name for treatment in self.treatments])
 
     @model_validator(mode="after")
