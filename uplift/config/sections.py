@@ -1,20 +1,16 @@
-"""The configuration: closed, frozen, checked once at the door.
+"""The shape of the configuration: closed, frozen sections.
 
 Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do not take a
 ``Config``; they take the numbers they need.
 """
 
-import difflib
-from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uplift.arms import Arms, arms_of
-from uplift.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -235,98 +231,3 @@ class Config(Section):
     export: Export
     serving: Serving
     simulation: Simulation | None = None
-
-
-def load_yaml(path: Path) -> dict[str, object]:
-    """Read one YAML mapping; anything else is a ``ConfigError`` that names the file and line."""
-    if not path.is_file():
-        raise ConfigError(f"config file {path} does not exist. Check the path after --config.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path} holds a {type(content).__name__}; it must hold `key: value` lines."
-        )
-    return content
-
-
-def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Config:
-    """Read and check the configuration: later files over earlier ones, ``key=value`` over all.
-
-    Mappings merge key by key; lists and values replace. ``overrides`` are dotted keys with a YAML
-    value, such as ``policy.budget_eur=500``.
-    """
-    merged: dict[str, object] = {}
-    for path in paths:
-        merged = _merge(merged, load_yaml(path))
-    for override in overrides:
-        merged = _merge(merged, _parse_override(override))
-    try:
-        return Config.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(explain(error, Config, ", ".join(map(str, paths)))) from error
-
-
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
-    """All that pydantic found, one clause each; an unknown key names the nearest valid one."""
-    clauses = []
-    for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"]) or "(top level)"
-        if item["type"] == "extra_forbidden":
-            clauses.append(f"unknown key `{where}`{_nearest(model, item['loc'])}")
-        elif item["type"] == "missing":
-            clauses.append(f"`{where}` is missing")
-        else:
-            clauses.append(f"`{where}` = {item['input']!r}: {item['msg'].lower()}")
-    return f"{source}: " + "; ".join(clauses) + ". Every key is explained in conf/base.yaml."
-
-
-def _nearest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    valid = _keys_at(model, location[:-1])
-    close = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.5)
-    return f", did you mean `{close[0]}`?" if close else f", valid here: {', '.join(sorted(valid))}"
-
-
-def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _section_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
-
-
-def _section_in(annotation: object) -> type[BaseModel] | None:
-    """The model class inside ``X | None`` or ``tuple[X, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_section_in(part) for part in get_args(annotation))
-    return next((section for section in found if section is not None), None)
-
-
-def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _parse_override(text: str) -> dict[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigError(
-            f"--set {text!r} has no `key=value` form; write --set policy.budget_eur=500."
-        )
-    try:
-        tree: object = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text!r}: {value!r} is not a YAML value.") from error
-    for part in reversed(key.split(".")):
-        tree = {part: tree}
-    return dict(tree) if isinstance(tree, dict) else {}
