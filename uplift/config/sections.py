@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uplift.arms import Arms, arms_of
+from uplift.errors import ContractError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -60,8 +61,11 @@ class Campaign(Section):
         return arms_of(self.control, [treatment.name for treatment in self.treatments])
 
     @model_validator(mode="after")
-    def _shares_cover_the_arms(self) -> "Campaign":
-        names = self.arms.names
+    def _arms_are_distinct_and_shares_cover_them(self) -> "Campaign":
+        try:
+            names = self.arms.names
+        except ContractError as error:
+            raise ValueError(str(error)) from error
         if self.planned_shares is not None and set(self.planned_shares) != set(names):
             raise ValueError(
                 f"planned_shares names {sorted(self.planned_shares)}, the arms are {sorted(names)}"
