@@ -61,5 +61,6 @@ $(READY): requirements.txt pyproject.toml
 	else \
 		$(BIN)/python -m pip install --quiet --no-deps -r requirements.txt -e .; \
 	fi
-	@$(BIN)/python -m uplift.spark.java || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[java]'
+	@$(BIN)/python -m uplift.spark.java || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["java"])')
 	@touch $@
