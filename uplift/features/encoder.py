@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TypeAlias, cast
+from typing import TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,7 @@ class FeatureEncoder:
             categories = cast(Mapping[str, Sequence[str]], document["categories"])
             return cls(
                 columns=tuple(
-                    FeatureColumn(column["name"], cast(Kind, column["kind"])) for column in columns
+                    FeatureColumn(column["name"], _kind(column["kind"])) for column in columns
                 ),
                 categories={name: tuple(known) for name, known in categories.items()},
             )
@@ -153,6 +153,12 @@ def fit_encoder(
         columns=tuple(columns),
         categories={name: tuple(sorted(set(known))) for name, known in categories.items()},
     )
+
+
+def _kind(text: str) -> Kind:
+    if text not in get_args(Kind):
+        raise KeyError(text)
+    return cast(Kind, text)
 
 
 def _numbers(name: str, values: pa.ChunkedArray | pa.Array) -> Matrix:
