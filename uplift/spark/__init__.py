@@ -1,0 +1,1 @@
+"""Everything that touches Spark: it shrinks big tables into small arrays, and writes tables."""

@@ -1,0 +1,127 @@
+"""The door of every job: options in, exit status out, and one clear sentence when it fails."""
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from uplift.config import Config, load_config
+from uplift.errors import ConfigError, UpliftError
+from uplift.logs import configure_logging
+from uplift.spark.session import make_session
+
+FAILED = 2
+INTERRUPTED = 130  # what a shell reports for SIGINT
+
+_DEFAULT_CONFIG = (Path("conf/base.yaml"), Path("conf/campaigns/coupon.yaml"))
+_LOG_VARIABLE = "UPLIFT_LOG"
+
+
+def run_job(
+    doc: str, run: Callable[[SparkSession, Config], None], argv: Sequence[str] | None
+) -> int:
+    """Run a job that needs Spark; see ``run_plain_job`` for options and exit status.
+
+    The session is stopped afterwards if it was made here; an active one is used and left alone.
+    """
+
+    def run_in_session(config: Config) -> None:
+        found = SparkSession.getActiveSession()
+        session = make_session(config.spark, app_name=_title(doc))
+        try:
+            run(session, config)
+        finally:
+            if found is None:
+                session.stop()
+
+    return run_plain_job(doc, run_in_session, argv)
+
+
+def run_plain_job(doc: str, run: Callable[[Config], None], argv: Sequence[str] | None) -> int:
+    """Parse ``argv`` (None: the command line), load the config, run, and answer an exit status.
+
+    Returns:
+        0; 2 after an ``UpliftError``, whose sentence went to stderr; 130 after an interrupt. Any
+        other exception is a bug and keeps its traceback.
+    """
+    options = _parser(doc).parse_args(argv)
+    configure_logging()
+    try:
+        run(_config(options))
+    except UpliftError as error:
+        if options.traceback:
+            traceback.print_exc(file=sys.stderr)
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    return 0
+
+
+def parse(doc: str, argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:
+    """The config and the raw options, for a caller that has its own way of failing."""
+    options = _parser(doc).parse_args(argv)
+    return _config(options), options
+
+
+def _title(doc: str) -> str:
+    return doc.strip().splitlines()[0].rstrip(".")
+
+
+def _parser(doc: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="YAML file; repeat it, later files win "
+        f"(default: {' then '.join(map(str, _DEFAULT_CONFIG))})",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="one key over all files, such as policy.budget_eur=500",
+    )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="PATH",
+        help=f"the flat log, for inputs.flat_log.path (default: the variable {_LOG_VARIABLE})",
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an error came from, not only what"
+    )
+    return parser
+
+
+def _config(options: argparse.Namespace) -> Config:
+    paths = options.config or list(_DEFAULT_CONFIG)
+    config = load_config(paths, options.overrides)
+    log = options.log or _log_from_environment(config)
+    if log is None:
+        return config
+    if config.inputs.flat_log is None:
+        raise ConfigError(
+            f"--log {log} is given, but the campaign {config.campaign.id!r} reads three raw "
+            "tables. Describe the log's columns in `inputs.flat_log` and set `inputs.raw` to null."
+        )
+    return load_config(paths, [*options.overrides, f"inputs.flat_log.path={json.dumps(str(log))}"])
+
+
+def _log_from_environment(config: Config) -> Path | None:
+    """The variable is a fallback: it counts only for a campaign whose log has no path yet."""
+    value = os.environ.get(_LOG_VARIABLE)
+    flat_log = config.inputs.flat_log
+    return Path(value) if value and flat_log is not None and flat_log.path is None else None
