@@ -46,8 +46,17 @@ def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(explain(error, Config, ", ".join(map(str, paths)))) from error
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
-    """All that pydantic found, one clause each; an unknown key names the nearest valid one."""
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    source: str,
+    *,
+    manual: str = "conf/base.yaml",
+) -> str:
+    """All that pydantic found, one clause each; an unknown key names the nearest valid one.
+
+    ``manual`` is the file that explains every key to the reader.
+    """
     clauses = []
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in item["loc"]) or "(top level)"
@@ -57,7 +66,7 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
             clauses.append(f"`{where}` is missing")
         else:
             clauses.append(f"`{where}` = {item['input']!r}: {item['msg'].lower()}")
-    return f"{source}: " + "; ".join(clauses) + ". Every key is explained in conf/base.yaml."
+    return f"{source}: " + "; ".join(clauses) + f". Every key is explained in {manual}."
 
 
 def _nearest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
@@ -67,18 +76,30 @@ def _nearest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys valid at a place; in a union of sections, those of the section its tag names."""
+    sections = [model]
     for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _section_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+        below = [
+            inner
+            for section in sections
+            if part in section.model_fields
+            for inner in _sections_in(section.model_fields[str(part)].annotation)
+        ]
+        tagged = [section for section in sections if _tag(section) == part]
+        sections = below or tagged or sections
+    return sorted({key for section in sections for key in section.model_fields})
 
 
-def _section_in(annotation: object) -> type[BaseModel] | None:
-    """The model class inside ``X | None`` or ``tuple[X, ...]``."""
+def _tag(section: type[BaseModel]) -> object:
+    kind = section.model_fields.get("kind")
+    return kind and next(iter(get_args(kind.annotation)), None)
+
+
+def _sections_in(annotation: object) -> list[type[BaseModel]]:
+    """The model classes inside ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_section_in(part) for part in get_args(annotation))
-    return next((section for section in found if section is not None), None)
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections_in(part)]
 
 
 def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

@@ -214,7 +214,8 @@ class Simulation(Section):
 
     scenario: Path
     n_units: Count
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
+    knobs: dict[str, float] = {}
 
 
 class Config(Section):
