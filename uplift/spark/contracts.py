@@ -1,0 +1,160 @@
+"""What a table must hold before anything is learned from it, each refusal in one clear sentence.
+
+``source`` in every function is the words by which the reader knows the table: its path.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from uplift import columns
+from uplift.arms import Arms
+from uplift.errors import ContractError
+
+_MOST_NAMED = 5
+
+
+def column(name: str) -> Column:
+    """The column of exactly this name, whatever dots or spaces are in it."""
+    return F.col(f"`{name.replace('`', '``')}`")
+
+
+def require_columns(frame: DataFrame, names: Iterable[str], *, source: str) -> None:
+    """Refuse a table that lacks a column; all that lack are named, each with the nearest one."""
+    wanted = list(dict.fromkeys(names))
+    missing = [name for name in wanted if name not in frame.columns]
+    if not missing:
+        return
+    if not frame.columns:
+        raise ContractError(
+            f"{source} is empty: it has no column at all, {len(wanted)} are needed "
+            f"({_some(wanted)}). Check how the file was written."
+        )
+    named = ", ".join(f"`{name}`{_nearest(name, frame.columns)}" for name in missing)
+    raise ContractError(
+        f"{source} lacks {len(missing)} of {len(wanted)} columns: {named}. It has "
+        f"{_some(frame.columns)}. Change the names in `inputs` and `features`, or the table."
+    )
+
+
+def require_rows(frame: DataFrame, *, source: str) -> None:
+    """Refuse an empty table."""
+    if frame.isEmpty():
+        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
+
+
+def require_known_arms(
+    frame: DataFrame, arms: Arms, ignore_arms: Sequence[str] = (), *, source: str
+) -> DataFrame:
+    """Turn the arm's name into its number, without the rows of ignored arms.
+
+    One pass counts the names. An empty log, a row without an arm, an arm that the campaign does
+    not know, and an arm of the campaign that nobody drew are all refused.
+    """
+    counts = {row[0]: row[1] for row in frame.groupBy(columns.ARM).count().collect()}
+    _check_arms(counts, arms, ignore_arms, source)
+    numbers = F.create_map(*[F.lit(part) for pair in arms.numbers().items() for part in pair])
+    kept = frame.where(F.col(columns.ARM).isin(list(arms.names)))
+    return kept.withColumn(columns.ARM, numbers[F.col(columns.ARM)].cast("int"))
+
+
+def require_binary(frame: DataFrame, name: str, *, source: str) -> None:
+    """Refuse a column with anything but 0 and 1; a null is not a 0."""
+    require_values(frame, binary=[name], source=source)
+
+
+def require_not_null(frame: DataFrame, names: Sequence[str], *, source: str) -> None:
+    """Refuse a null in a column that is a key."""
+    require_values(frame, keys=names, source=source)
+
+
+def require_not_all_null(frame: DataFrame, names: Sequence[str], *, source: str) -> None:
+    """Refuse a feature that has no value in any row."""
+    require_values(frame, features=names, source=source)
+
+
+def require_values(
+    frame: DataFrame,
+    *,
+    keys: Sequence[str] = (),
+    binary: Sequence[str] = (),
+    features: Sequence[str] = (),
+    source: str,
+) -> None:
+    """Check rows, keys, binary columns and features in a single pass over the table."""
+    counts = [F.count(F.lit(1)).alias("rows")]
+    counts += [F.count_if(column(name).isNull()).alias(f"null {name}") for name in keys]
+    for name in binary:
+        is_bad = ~F.coalesce(column(name).isin(0, 1), F.lit(False))
+        counts.append(F.count_if(is_bad).alias(f"bad {name}"))
+        shown = F.coalesce(column(name).cast("string"), F.lit("null"))
+        counts.append(F.max(F.when(is_bad, shown)).alias(f"shown {name}"))
+    counts += [F.count(column(name)).alias(f"filled {name}") for name in features]
+    found = frame.agg(*counts).first()
+    if found is None or found["rows"] == 0:
+        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
+    rows = found["rows"]
+    for name in keys:
+        if found[f"null {name}"]:
+            raise ContractError(
+                f"`{name}` is null in {found[f'null {name}']} of {rows} rows of {source}. "
+                "Give these rows a key or leave them out of the table."
+            )
+    for name in binary:
+        if found[f"bad {name}"]:
+            raise ContractError(
+                f"`{name}` of {source} is not 0 or 1 in {found[f'bad {name}']} of {rows} rows, "
+                f"such as {found[f'shown {name}']}. Map `inputs` to a column that says whether "
+                "the customer converted, not how much."
+            )
+    empty = [name for name in features if not found[f"filled {name}"]]
+    if empty:
+        raise ContractError(
+            f"{len(empty)} of {len(features)} features have no value in any of the {rows} rows "
+            f"of {source}: {_some(empty)}. Fill them, or take them out of `features`."
+        )
+
+
+_WAY_OUT_OF_EMPTY = "Check the path in `inputs` and the job that writes this table."
+
+
+def _check_arms(
+    counts: dict[str | None, int], arms: Arms, ignore_arms: Sequence[str], source: str
+) -> None:
+    rows = sum(counts.values())
+    if not rows:
+        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
+    if None in counts:
+        raise ContractError(
+            f"the arm is null in {counts[None]} of {rows} rows of {source}. "
+            "Leave out of the table who was never assigned."
+        )
+    names = sorted(name for name in counts if name is not None)
+    unknown = [name for name in names if name not in arms.names and name not in ignore_arms]
+    if unknown:
+        affected = sum(counts[name] for name in unknown)
+        raise ContractError(
+            f"{source} has {len(unknown)} unknown arms in {affected} of {rows} rows: "
+            f"{_some(unknown)}; the campaign knows {_some(arms.names)}. Add them to "
+            "`campaign.treatments`, or leave their rows out with `campaign.ignore_arms`."
+        )
+    absent = [name for name in arms.names if name not in names]
+    if absent:
+        raise ContractError(
+            f"{len(absent)} of {len(arms.names)} arms have no row in {source}: {_some(absent)}; "
+            f"its {rows} rows are of {_some(names)}. An effect needs both sides: check "
+            "`campaign.control` and `campaign.treatments`."
+        )
+
+
+def _nearest(name: str, present: Sequence[str]) -> str:
+    lowered = {other.lower(): other for other in present}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return f" (is it `{lowered[close[0]]}`?)" if close else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"
