@@ -18,3 +18,17 @@ def test_an_unknown_arm_lists_the_known_ones_and_the_way_out() -> None:
 def test_two_arms_of_one_name_are_refused() -> None:
     with pytest.raises(ContractError, match=r"\['a'\] appear more than once"):
         Arms(("a", "b", "a"))
+
+
+def test_a_slug_is_fit_for_a_column_name() -> None:
+    assert Arms(("No E-Mail", "coupon_5", "  10 % Off! ")).slugs == (
+        "no_e_mail",
+        "coupon_5",
+        "10_off",
+    )
+
+
+@pytest.mark.parametrize("name", ["no coupon", "割引", "%"])
+def test_names_that_are_no_two_columns_are_refused(name: str) -> None:
+    with pytest.raises(ContractError, match="no two may be alike and none empty"):
+        _ = Arms(("no_coupon", name)).slugs

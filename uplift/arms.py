@@ -3,6 +3,7 @@
 Libraries that sort arms by name put ``coupon_10`` before ``coupon_5``; they never see a name.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,17 @@ class Arms:
     def treatments(self) -> tuple[str, ...]:
         """Names of arms 1..K."""
         return self.names[1:]
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The names as parts of column names: ``No E-Mail`` is ``no_e_mail``."""
+        slugs = tuple(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in self.names)
+        if "" in slugs or len(set(slugs)) < len(slugs):
+            raise ContractError(
+                f"the {len(slugs)} arm names {list(self.names)} become the column names "
+                f"{list(slugs)}; no two may be alike and none empty. Rename arms in `campaign`."
+            )
+        return slugs
 
     def number_of(self, name: str) -> int:
         """The integer of an arm; an unknown name is an error that lists the known ones."""
