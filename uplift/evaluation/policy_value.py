@@ -1,0 +1,271 @@
+"""What a policy is worth: the mean outcome had it decided for everybody, from randomised rows.
+
+A row speaks for a policy if its arm happens to be what the policy decides for it; 1 / propensity
+makes up for the rows that do not. Valid for decisions made without looking at these rows'
+outcomes, with the propensities of the experiment.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from uplift.arms import CONTROL, Arms
+from uplift.errors import ContractError
+from uplift.evaluation.ranked_sums import check_one_arm_per_unit, check_rows
+from uplift.evaluation.resampling import (
+    Floats,
+    Ints,
+    Keys,
+    exact_grid,
+    replicate_sums,
+    round_to,
+)
+
+NOBODY = "nobody"
+
+
+def everybody(arm_name: str) -> str:
+    """Name of the policy that gives one arm to all."""
+    return f"everybody:{arm_name}"
+
+
+@dataclass(frozen=True)
+class PolicySums:
+    """Sums of P policies over all rows, for the data (replicate 0) and R bootstrap replicates.
+
+    u = 1 / propensity where the arm drawn is the decision, else 0; z = u x outcome.
+    """
+
+    names: tuple[str, ...]  # P: nobody, everybody:<arm> for each treatment, then those given
+    n: Floats  # (R + 1,) rows
+    u: Floats  # (R + 1, P)
+    z: Floats  # (R + 1, P)
+    products: Floats  # (2 P, 2 P) sums over the data of products of any two of u and z
+    decided: Ints  # (P, K + 1) rows for which the policy decides on an arm
+
+    def index(self, policy: str) -> int:
+        """Position of a policy; an unknown name is an error that lists the known ones."""
+        if policy not in self.names:
+            raise ContractError(f"unknown policy {policy!r}; these sums hold {list(self.names)}.")
+        return self.names.index(policy)
+
+
+def ipw_value(sums: PolicySums, policy: str) -> Floats:
+    """Mean of z over all rows, shape (R + 1,): unbiased, but moves with a shift of the outcome."""
+    value: Floats = sums.z[:, sums.index(policy)] / sums.n
+    return value
+
+
+def hajek_value(sums: PolicySums, policy: str) -> Floats:
+    """Mean outcome of the matching rows weighted by u, shape (R + 1,).
+
+    Follows a shift of the outcome exactly, and is the steadier of the two where outcomes are far
+    from 0. Not a number in a replicate where no row matches.
+    """
+    at = sums.index(policy)
+    value: Floats = np.full(len(sums.n), np.nan)
+    np.divide(sums.z[:, at], sums.u[:, at], out=value, where=sums.u[:, at] > 0)
+    return value
+
+
+def ipw_standard_error(sums: PolicySums, policy: str, *, against: str | None = None) -> float:
+    """In closed form, of ``ipw_value`` or of its paired difference to another policy.
+
+    Valid only if the rows were randomised one by one; otherwise use the replicates.
+    """
+    return _standard_error(sums, policy, against, _ipw_influence)
+
+
+def hajek_standard_error(sums: PolicySums, policy: str, *, against: str | None = None) -> float:
+    """In closed form, linearised, of ``hajek_value`` or of its paired difference to another policy.
+
+    Valid only if many rows match, and were randomised one by one; otherwise use the replicates.
+    """
+    return _standard_error(sums, policy, against, _hajek_influence)
+
+
+def _ipw_influence(sums: PolicySums, at: int) -> Floats:
+    """What the value's error is a mean of, as a combination of the columns u and z."""
+    combination = np.zeros(2 * len(sums.names))
+    combination[len(sums.names) + at] = 1.0
+    return combination
+
+
+def _hajek_influence(sums: PolicySums, at: int) -> Floats:
+    combination = np.zeros(2 * len(sums.names))
+    combination[at] = -sums.z[0, at] / sums.u[0, at]
+    combination[len(sums.names) + at] = 1.0
+    scaled: Floats = combination * sums.n[0] / sums.u[0, at]
+    return scaled
+
+
+def _standard_error(
+    sums: PolicySums,
+    policy: str,
+    against: str | None,
+    influence: Callable[[PolicySums, int], Floats],
+) -> float:
+    combination = influence(sums, sums.index(policy))
+    if against is not None:
+        combination = combination - influence(sums, sums.index(against))
+    n = sums.n[0]
+    mean = combination @ np.concatenate([sums.u[0], sums.z[0]]) / n
+    variance = combination @ sums.products @ combination / n - mean**2
+    # Rounding may leave a difference of equal policies a hair below 0.
+    return float(np.sqrt(max(variance, 0.0) / (n - 1)))
+
+
+@dataclass(frozen=True)
+class PolicySumsPlan:
+    """What must be known of all rows before any of them can be added up; small, and picklable."""
+
+    arms: Arms
+    given: tuple[str, ...]
+    replicates: int
+    seed: int
+    weight_grid: float
+    outcome_grid: float
+    product_grid: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All policies: the constant ones first."""
+        return (NOBODY, *map(everybody, self.arms.treatments), *self.given)
+
+    def add_up(
+        self, arm: Ints, outcome: Floats, propensity: Floats, decisions: Ints, keys: Keys
+    ) -> tuple[Floats, Floats]:
+        """Sums over some of the rows; sums over all rows are the sums of these, to the last bit.
+
+        Args:
+            arm: Arm drawn, shape (n,).
+            outcome: Shape (n,).
+            propensity: Of the arm drawn, shape (n,).
+            decisions: Of the given policies, shape (n, number of ``given``).
+            keys: Of the randomisation units, shape (n,).
+
+        Returns:
+            Rows, u and z of the data and of R replicates, shape (R + 1, 1 + 2 P); products and
+            rows decided on each arm, one after the other.
+        """
+        n_arms, n_rows = len(self.arms.names), len(arm)
+        constant = np.broadcast_to(np.arange(n_arms), (n_rows, n_arms))
+        decided = np.column_stack([constant, decisions])
+        u = np.where(decided == arm[:, np.newaxis], 1.0 / propensity[:, np.newaxis], 0.0)
+        z = u * outcome[:, np.newaxis]
+        values = np.column_stack(
+            [np.ones(n_rows), round_to(u, self.weight_grid), round_to(z, self.outcome_grid)]
+        )
+        nowhere = np.zeros(n_rows, dtype=np.int64)
+        weighted = replicate_sums(
+            nowhere, values, keys, n_cells=1, replicates=self.replicates, seed=self.seed
+        )
+        columns = values[:, 1:]
+        products = np.stack(
+            [
+                round_to(columns * column[:, np.newaxis], self.product_grid).sum(axis=0)
+                for column in columns.T
+            ]
+        )
+        shares = np.stack([np.bincount(column, minlength=n_arms) for column in decided.T])
+        return weighted[:, 0], np.concatenate([products.ravel(), shares.ravel()])
+
+    def finish(self, weighted: Floats, plain: Floats) -> PolicySums:
+        """``PolicySums`` from the sums over all rows."""
+        n_policies = len(self.names)
+        return PolicySums(
+            names=self.names,
+            n=weighted[:, 0].copy(),
+            u=weighted[:, 1 : 1 + n_policies].copy(),
+            z=weighted[:, 1 + n_policies :].copy(),
+            products=plain[: 4 * n_policies**2].reshape(2 * n_policies, 2 * n_policies),
+            decided=plain[4 * n_policies**2 :].reshape(n_policies, -1).astype(np.int64),
+        )
+
+
+def policy_sums(
+    arm: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    propensity: npt.ArrayLike,
+    decisions: Mapping[str, npt.ArrayLike],
+    *,
+    arms: Arms,
+    keys: Keys | None = None,
+    replicates: int = 0,
+    seed: int = 0,
+) -> PolicySums:
+    """Sum rows for the constant policies and for the given decisions.
+
+    Args:
+        arm: Arm drawn, shape (n,).
+        outcome: Shape (n,).
+        propensity: Of the arm drawn, shape (n,), strictly between 0 and 1.
+        decisions: Arm that each policy decides on, shape (n,), by the policy's name.
+        arms: Of the campaign; every one must have rows.
+        keys: ``uplift.hashing.hash_keys`` of the randomisation unit; None makes each row its own.
+        replicates: R, of the Poisson bootstrap: the weights of ``ranked_sums`` with this seed.
+        seed: Of the bootstrap.
+
+    Examples:
+        >>> sums = policy_sums([0, 1, 0, 1], [0.0, 1.0, 1.0, 1.0], [0.5] * 4,
+        ...                    {"model": [1, 1, 0, 0]}, arms=Arms(("none", "coupon")))
+        >>> [float(hajek_value(sums, name)[0]) for name in sums.names]
+        [0.5, 1.0, 1.0]
+    """
+    drawn = np.asarray(arm, dtype=np.int64)
+    observed = np.asarray(outcome, dtype=np.float64)
+    chance = np.asarray(propensity, dtype=np.float64)
+    units = np.arange(len(drawn), dtype=np.uint64) if keys is None else keys
+    n_arms = len(arms.names)
+    check_rows(drawn, n_arms=n_arms, outcome=observed, propensity=chance, keys=units)
+    if keys is not None:
+        check_one_arm_per_unit(units, drawn)
+    decided = np.empty((len(drawn), len(decisions)), dtype=np.int64)
+    for column, (name, decision) in enumerate(decisions.items()):
+        decided[:, column] = decision
+        check_decisions(name, decided[:, column], n_arms)
+    plan = plan_policies(
+        arms,
+        tuple(decisions),
+        n_rows=len(drawn),
+        largest_weight=float((1.0 / chance).max()),
+        largest_outcome=float(np.abs(observed / chance).max()),
+        replicates=replicates,
+        seed=seed,
+    )
+    return plan.finish(*plan.add_up(drawn, observed, chance, decided, units))
+
+
+def plan_policies(
+    arms: Arms,
+    given: tuple[str, ...],
+    *,
+    n_rows: int,
+    largest_weight: float,
+    largest_outcome: float,
+    replicates: int,
+    seed: int,
+) -> PolicySumsPlan:
+    """A plan whose sums are exact: ``largest_*`` are those of u and of |z| over all rows."""
+    return PolicySumsPlan(
+        arms=arms,
+        given=given,
+        replicates=replicates,
+        seed=seed,
+        weight_grid=exact_grid(largest_weight, n_rows),
+        outcome_grid=exact_grid(largest_outcome, n_rows),
+        product_grid=exact_grid(max(largest_weight, largest_outcome) ** 2, n_rows),
+    )
+
+
+def check_decisions(policy: str, decisions: Ints, n_arms: int) -> None:
+    """A decision is one of the arms."""
+    outside = (decisions < CONTROL) | (decisions >= n_arms)
+    if outside.any():
+        raise ContractError(
+            f"policy {policy!r} decides on arm {decisions[outside][0]} in {int(outside.sum())} of "
+            f"{len(decisions)} rows; the arms of `campaign.treatments` are 0 (control) to "
+            f"{n_arms - 1}."
+        )

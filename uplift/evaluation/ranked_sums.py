@@ -1,0 +1,272 @@
+"""All that a ranking metric needs: sums per block of equal priority, arm and bootstrap replicate.
+
+numpy fills ``RankedSums`` here, Spark in ``uplift.spark.ranked_sums``, both through the same
+``RankedSumsPlan``: the plan is what must be known of all rows before any of them can be added up
+(where the blocks are cut, how values are rounded), and adding up is then exact in any order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from uplift.arms import CONTROL
+from uplift.errors import ContractError, ExperimentError
+from uplift.evaluation.resampling import (
+    Floats,
+    Ints,
+    Keys,
+    exact_grid,
+    replicate_sums,
+    round_to,
+    splitmix64,
+)
+
+SAMPLE_ROWS = 100_000  # of larger logs, a sample of about this size decides where blocks are cut
+
+
+@dataclass(frozen=True)
+class RankedSums:
+    """Head counts and outcome sums per block of equal priority, best block first.
+
+    Replicate 0 is the data, 1..R are bootstrap replicates. With a weight of 1 / propensity, ``n``
+    and ``y`` are weighted: sums over the population as if every arm had been given to all of it.
+    """
+
+    n: Floats  # (R + 1, B, K + 1) weighted head counts
+    y: Floats  # (R + 1, B, K + 1) weighted outcome sums
+    rows: Ints  # (B, K + 1) unweighted head counts
+    priority: Floats  # (B,) mean priority of the block's rows, all arms together
+    outcome_is_binary: bool
+
+    def __post_init__(self) -> None:
+        shapes_fit = (
+            self.n.ndim == 3
+            and self.n.shape == self.y.shape
+            and self.rows.shape == self.n.shape[1:]
+            and self.priority.shape == self.n.shape[1:2]
+        )
+        if not shapes_fit:
+            raise ContractError(
+                f"ranked sums of shapes n {self.n.shape}, y {self.y.shape}, rows "
+                f"{self.rows.shape}, priority {self.priority.shape} do not belong together; give "
+                "n and y as (replicates + 1, blocks, arms), rows as (blocks, arms)."
+            )
+        negative = int((self.n < 0).sum())
+        if negative:
+            raise ContractError(
+                f"{negative} of {self.n.size} head counts are negative, the least is "
+                f"{self.n.min():g}; weights must be positive."
+            )
+
+    @property
+    def n_replicates(self) -> int:
+        """R: replicates beside the data themselves."""
+        return len(self.n) - 1
+
+    @property
+    def n_arms(self) -> int:
+        """K + 1: control and the treatments."""
+        return int(self.n.shape[2])
+
+
+@dataclass(frozen=True)
+class RankedSumsPlan:
+    """What must be known of all rows before any of them can be added up; small, and picklable."""
+
+    cuts: Floats  # (B - 1,) ascending; a block begins at each
+    n_arms: int
+    replicates: int
+    seed: int
+    weight_grid: float
+    outcome_grid: float
+    priority_grid: float
+    outcome_is_binary: bool
+
+    def add_up(
+        self, priority: Floats, arm: Ints, outcome: Floats, weight: Floats, keys: Keys
+    ) -> tuple[Floats, Floats]:
+        """Sums over some of the rows; sums over all rows are the sums of these, to the last bit.
+
+        Returns:
+            Weighted head counts and outcomes of the data and of R replicates, shape
+            (R + 1, B, K + 1, 2); plain row counts and priorities, shape (B, K + 1, 2).
+        """
+        n_blocks = len(self.cuts) + 1
+        block = n_blocks - 1 - np.searchsorted(self.cuts, priority, side="right")
+        cells = block * self.n_arms + arm
+        n_cells = n_blocks * self.n_arms
+        values = np.column_stack(
+            [round_to(weight, self.weight_grid), round_to(weight * outcome, self.outcome_grid)]
+        )
+        weighted = replicate_sums(
+            cells, values, keys, n_cells=n_cells, replicates=self.replicates, seed=self.seed
+        )
+        values = np.column_stack([np.ones(len(arm)), round_to(priority, self.priority_grid)])
+        plain = replicate_sums(cells, values, keys, n_cells=n_cells, replicates=0, seed=self.seed)
+        by_block = (n_blocks, self.n_arms, 2)
+        return weighted.reshape(self.replicates + 1, *by_block), plain.reshape(by_block)
+
+    def finish(self, weighted: Floats, plain: Floats) -> RankedSums:
+        """``RankedSums`` from the sums over all rows."""
+        rows = plain[:, :, 0]
+        return RankedSums(
+            n=weighted[..., 0].copy(),
+            y=weighted[..., 1].copy(),
+            rows=rows.astype(np.int64),
+            priority=plain[:, :, 1].sum(axis=1) / rows.sum(axis=1),
+            outcome_is_binary=self.outcome_is_binary,
+        )
+
+
+def is_sampled(priority: Floats, keys: Keys, n_rows: int) -> npt.NDArray[np.bool_]:
+    """Whether a row helps to decide where blocks are cut: all do, up to ``SAMPLE_ROWS``.
+
+    Hashed from the row's own content, so that a partition can tell without seeing the others.
+    """
+    if n_rows <= SAMPLE_ROWS:
+        return np.ones(len(priority), dtype=bool)
+    hashes = splitmix64(splitmix64(priority.view(np.uint64)) ^ keys)
+    return hashes < np.uint64(SAMPLE_ROWS / n_rows * 2**64)
+
+
+def cut_points(
+    sample: Floats, max_blocks: int | None, distinct_priorities: Callable[[], Floats]
+) -> Floats:
+    """Where blocks begin: at every distinct priority if they are few, else at quantiles.
+
+    Equal priorities never part, so a quantile inside a tie moves to the tie's end.
+
+    Args:
+        sample: Priorities of the sampled rows.
+        max_blocks: The most blocks there may be; None for one per distinct priority.
+        distinct_priorities: Asked only if the sample does not already show too many.
+
+    Returns:
+        Ascending, without the lowest block's own beginning; shape (B - 1,).
+    """
+    if max_blocks is None or len(np.unique(sample)) <= max_blocks:
+        distinct = np.unique(distinct_priorities())
+        if max_blocks is None or len(distinct) <= max_blocks:
+            return np.asarray(distinct[1:], dtype=np.float64)
+    ordered = np.sort(sample)
+    at = np.arange(1, max_blocks) * len(ordered) // max_blocks
+    cuts = np.unique(ordered[at])
+    return np.asarray(cuts[cuts > ordered[0]], dtype=np.float64)
+
+
+def ranked_sums(
+    priority: npt.ArrayLike,
+    arm: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    *,
+    n_arms: int,
+    weight: npt.ArrayLike | None = None,
+    keys: Keys | None = None,
+    replicates: int = 0,
+    seed: int = 0,
+    max_blocks: int | None = None,
+) -> RankedSums:
+    """Sum rows into blocks of equal priority.
+
+    Valid only for rows that did not help to make the priority.
+
+    Args:
+        priority: What to rank by, larger is better, shape (n,).
+        arm: Arm drawn, 0 is control, shape (n,).
+        outcome: Shape (n,).
+        n_arms: K + 1; every arm must appear.
+        weight: 1 / propensity, shape (n,); None counts every row once, which is right where the
+            chance of an arm is the same for all units.
+        keys: ``uplift.hashing.hash_keys`` of the randomisation unit; None makes each row its own.
+        replicates: R, of the Poisson bootstrap. Memory is R x blocks x arms x 16 bytes.
+        seed: Of the bootstrap.
+        max_blocks: Cut the ranking into at most this many blocks; None keeps every distinct
+            priority apart.
+
+    Raises:
+        ContractError: A value is missing or out of its range.
+        ExperimentError: An arm has no rows, or a randomisation unit is in two arms.
+
+    Examples:
+        >>> sums = ranked_sums([0.9, 0.9, 0.1], [1, 0, 0], [1.0, 0.0, 1.0], n_arms=2)
+        >>> sums.n[0].tolist(), sums.y[0].tolist()
+        ([[1.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]])
+    """
+    # + 0.0 turns a negative zero into the zero it equals
+    ranked = np.atleast_1d(np.asarray(priority, dtype=np.float64)) + 0.0
+    drawn = np.asarray(arm, dtype=np.int64)
+    observed = np.asarray(outcome, dtype=np.float64)
+    weights = np.ones(len(ranked)) if weight is None else np.asarray(weight, dtype=np.float64)
+    units = np.arange(len(ranked), dtype=np.uint64) if keys is None else keys
+    check_rows(drawn, n_arms=n_arms, priority=ranked, outcome=observed, weight=weights, keys=units)
+    if keys is not None:
+        check_one_arm_per_unit(units, drawn)
+    sample = ranked[is_sampled(ranked, units, len(ranked))]
+    plan = RankedSumsPlan(
+        cuts=cut_points(sample, max_blocks, lambda: ranked),
+        n_arms=n_arms,
+        replicates=replicates,
+        seed=seed,
+        weight_grid=exact_grid(float(weights.max()), len(ranked)),
+        outcome_grid=exact_grid(float(np.abs(weights * observed).max()), len(ranked)),
+        priority_grid=exact_grid(float(np.abs(ranked).max()), len(ranked)),
+        outcome_is_binary=bool(np.isin(observed, (0.0, 1.0)).all()),
+    )
+    return plan.finish(*plan.add_up(ranked, drawn, observed, weights, units))
+
+
+def check_rows(arm: Ints, *, n_arms: int, **values: npt.NDArray[np.float64 | np.uint64]) -> None:
+    """Refuse rows that no sum could be trusted of: the first thing amiss, with its extent."""
+    n_rows = len(arm)
+    lengths = {"arm": n_rows} | {name: len(column) for name, column in values.items()}
+    if len(set(lengths.values())) > 1:
+        raise ContractError(f"columns of different lengths {lengths}; give one value per row.")
+    for name, column in values.items():
+        amiss = ~np.isfinite(column)
+        if name in ("weight", "propensity"):
+            amiss |= column <= 0
+        if name == "propensity":
+            amiss |= column >= 1
+        if amiss.any():
+            raise ContractError(
+                f"{name} {column[amiss][0]} in {int(amiss.sum())} of {n_rows} rows; "
+                f"{_RANGES.get(name, 'give finite numbers')}, or leave these rows out."
+            )
+    outside = (arm < CONTROL) | (arm >= n_arms)
+    if outside.any():
+        raise ContractError(
+            f"arm {arm[outside][0]} in {int(outside.sum())} of {n_rows} rows; the arms of "
+            f"`campaign.treatments` are 0 (control) to {n_arms - 1}."
+        )
+    counts = np.bincount(arm, minlength=n_arms)
+    check_every_arm(counts)
+
+
+_RANGES = {
+    "weight": "weights must be positive",
+    "propensity": "a propensity lies strictly between 0 and 1, or nothing can be compared",
+}
+
+
+def check_every_arm(rows_by_arm: Ints) -> None:
+    """An arm without rows cannot be compared with anything."""
+    if (rows_by_arm == 0).any():
+        raise ExperimentError(
+            f"arm {int(np.argmin(rows_by_arm))} has no rows to evaluate on; rows per arm are "
+            f"{rows_by_arm.tolist()}. Check `campaign.treatments` and `training.test_share`."
+        )
+
+
+def check_one_arm_per_unit(keys: Keys, arm: Ints) -> None:
+    """A randomisation unit is drawn once, with all its rows."""
+    order = np.lexsort((arm, keys))
+    same_unit = keys[order][1:] == keys[order][:-1]
+    torn = np.unique(keys[order][1:][same_unit & (arm[order][1:] != arm[order][:-1])])
+    if len(torn):
+        raise ExperimentError(
+            f"randomisation unit with key {torn[0]} has rows in several arms, as have "
+            f"{len(torn)} of {len(np.unique(keys))} units. Give the unit that was randomised as "
+            "`cluster_id`, or leave these rows out."
+        )

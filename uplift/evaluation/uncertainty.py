@@ -1,0 +1,107 @@
+"""Estimates with their uncertainty: from bootstrap replicates, or in closed form.
+
+Intervals are percentile intervals: the metric's range and any transform of it are respected (a
+share stays a share), and rankings being fixed before these rows were seen, the metrics are nearly
+unbiased, so the mirror image that a basic interval takes would gain nothing. With R replicates the
+bounds are the order statistics at (R + 1) alpha, which keeps the level for few replicates.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from uplift.errors import ContractError
+from uplift.evaluation.resampling import Floats
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and how sure we are of it; not a number where the data cannot say."""
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float
+
+    def to_document(self) -> dict[str, object]:
+        """For JSON: null for what is not a number."""
+        fields = {
+            "estimate": self.estimate,
+            "low": self.low,
+            "high": self.high,
+            "standard_error": self.standard_error,
+        }
+        return {name: value if math.isfinite(value) else None for name, value in fields.items()}
+
+
+def from_replicates(values: Floats, *, level: float) -> Estimate:
+    """The data's value with a percentile interval and the replicates' standard deviation.
+
+    Valid for statistics that are smooth in the sums, with some hundred randomisation units or
+    more. Replicates in which an arm came out empty are left out; without replicates, the interval
+    is not a number.
+
+    Args:
+        values: A metric per replicate, shape (R + 1,), the data's first.
+        level: Of the interval, such as 0.95.
+
+    Examples:
+        >>> from_replicates(np.array([5.0, *range(1, 100)]), level=0.9)
+        Estimate(estimate=5.0, low=5.0, high=95.0, standard_error=28.722813232690143)
+    """
+    _check_level(level)
+    drawn = values[1:][np.isfinite(values[1:])]
+    if len(drawn) < 2 or not np.isfinite(values[0]):
+        return Estimate(float(values[0]), math.nan, math.nan, math.nan)
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="weibull")
+    return Estimate(float(values[0]), float(low), float(high), float(drawn.std(ddof=1)))
+
+
+def from_standard_error(estimate: float, standard_error: float, *, level: float) -> Estimate:
+    """A normal interval; for means of many rows."""
+    _check_level(level)
+    reach = NormalDist().inv_cdf((1 + level) / 2) * standard_error
+    return Estimate(estimate, estimate - reach, estimate + reach, standard_error)
+
+
+def difference_in_means(
+    n: npt.ArrayLike, total: npt.ArrayLike, squares: npt.ArrayLike, *, level: float
+) -> Estimate:
+    """Treated minus control, with Welch's standard error.
+
+    Valid only if the rows were randomised one by one; where the randomisation unit is larger, use
+    the bootstrap.
+
+    Args:
+        n: Rows of treatment and control, shape (2,).
+        total: Outcome sums, shape (2,).
+        squares: Sums of squared outcomes, shape (2,); of a 0/1 outcome the sums again.
+        level: Of the interval.
+
+    Examples:
+        Visits of Hillstrom's men's e-mail against no e-mail:
+
+        >>> visits = [3894, 2262]
+        >>> effect = difference_in_means([21307, 21306], visits, visits, level=0.95)
+        >>> round(effect.estimate, 6), round(effect.standard_error, 6)
+        (0.07659, 0.003386)
+    """
+    rows, sums = np.asarray(n, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    if (rows < 2).any():
+        raise ContractError(
+            f"{rows.tolist()} rows of treatment and control; a standard error needs 2 of each."
+        )
+    means = sums / rows
+    variances = (np.asarray(squares, dtype=np.float64) - rows * means**2) / (rows - 1)
+    return from_standard_error(
+        float(means[0] - means[1]), float(np.sqrt((variances / rows).sum())), level=level
+    )
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ContractError(f"level {level} is not in (0, 1); `evaluation.level` is 0.95 for 95 %.")
