@@ -64,7 +64,8 @@ def spend_steps(gain: npt.ArrayLike, cost: npt.ArrayLike) -> SpendSteps:
     for _ in range(costs.shape[1]):
         rise, run = gains[unit] - stand_gain[:, None], costs[unit] - stand_cost[:, None]
         slopes = np.where((run == 0.0) & (rise > 0.0), np.inf, -np.inf)
-        np.divide(rise, run, out=slopes, where=run > 0.0)
+        with np.errstate(over="ignore"):  # next to free is free
+            np.divide(rise, run, out=slopes, where=run > 0.0)
         steepest = slopes.max(axis=1, keepdims=True)
         # of equally steep steps the longest, so that no step is split in two
         best = np.where(slopes == steepest, rise, -np.inf).argmax(axis=1)

@@ -1,0 +1,146 @@
+import math
+
+import numpy as np
+import pytest
+
+from tests.policy.builders import policy
+from uplift.policy import REASONS, decide, draw
+
+N = 20_000
+IDS = [f"unit-{i}" for i in range(N)]
+PAYS = [0.1, 0.6, 0.7]  # coupon_5: gains 15, costs 3.1; coupon_10: gains 18, costs 7.1
+NEVER = [0.1, 0.1, 0.1]
+ANYWAY = [0.9, 0.9, 0.9]
+HARMED = [0.9, 0.5, 0.5]
+
+
+def decide_one(expected_conversion, *, contactable=True, **changes):
+    return decide(policy(**changes), ["ann"], [expected_conversion], None, [contactable])
+
+
+def off(share_found, share, n=N):
+    """Distance in standard errors."""
+    return abs(share_found - share) / math.sqrt(share * (1.0 - share) / n)
+
+
+@pytest.mark.parametrize(
+    ("expected_conversion", "shadow_price", "arm", "reason"),
+    [
+        (PAYS, 0.0, 1, "net_value"),
+        (PAYS, 9.0, 0, "below_threshold"),
+        (NEVER, 0.0, 0, "lost_cause"),
+        (ANYWAY, 0.0, 0, "sure_thing"),
+        (HARMED, 0.0, 0, "sleeping_dog"),
+    ],
+)
+def test_a_customer_whom_chance_spares_gets_what_pays_and_hears_why(
+    expected_conversion, shadow_price, arm, reason
+):
+    decided = decide_one(expected_conversion, shadow_price=shadow_price)
+    assert (decided.arm.tolist(), decided.reason.tolist()) == ([arm], [reason])
+    assert decided.propensity.tolist() == [1.0]
+
+
+def test_gain_cost_segment_and_unbounded_choice_come_with_the_decision():
+    decided = decide_one(PAYS, shadow_price=9.0)
+    np.testing.assert_allclose(decided.gain, [[15.0, 18.0]])
+    np.testing.assert_allclose(decided.cost, [[3.1, 7.1]])
+    np.testing.assert_allclose(decided.priority, [11.9])
+    assert (decided.best_arm.tolist(), decided.segment.tolist()) == ([1], ["persuadable"])
+
+
+def test_permission_goes_before_holdout_and_holdout_before_exploration():
+    everybody = {"holdout_share": 1.0, "exploration_share": 1.0}
+    assert decide_one(PAYS, contactable=False, **everybody).reason.tolist() == ["not_contactable"]
+    assert decide_one(PAYS, **everybody).reason.tolist() == ["holdout"]
+    assert decide_one(PAYS, exploration_share=1.0).reason.tolist() == ["exploration"]
+
+
+def test_whoever_may_not_be_contacted_gets_control_for_certain():
+    decided = decide_one(PAYS, contactable=False, holdout_share=0.3, exploration_share=0.3)
+    assert decided.arm.tolist() == [0]
+    assert decided.propensity.tolist() == [1.0]
+    assert decided.propensities.tolist() == [[1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_the_holdout_has_its_share_and_only_control(share):
+    decided = decide(policy(holdout_share=share), IDS, [PAYS] * N, None, [True] * N)
+    held_out = decided.reason == "holdout"
+    assert off(held_out.mean(), share) < 3.0
+    assert set(decided.arm[held_out].tolist()) == {0}
+
+
+def test_explorers_have_their_share_and_spread_evenly_over_all_arms():
+    decided = decide(policy(exploration_share=0.3), IDS, [PAYS] * N, None, [True] * N)
+    explorers = decided.reason == "exploration"
+    assert off(explorers.mean(), 0.3) < 3.0
+    shares = np.bincount(decided.arm[explorers], minlength=3) / explorers.sum()
+    assert max(off(share, 1.0 / 3.0, explorers.sum()) for share in shares) < 3.0
+
+
+@pytest.mark.parametrize("expected_conversion", [PAYS, NEVER])
+def test_the_logged_propensity_is_the_share_that_each_arm_really_gets(expected_conversion):
+    rule = policy(holdout_share=0.2, exploration_share=0.3)
+    decided = decide(rule, IDS, [expected_conversion] * N, None, [True] * N)
+    shares = np.bincount(decided.arm, minlength=3) / N
+    for arm in range(3):
+        propensity = decided.propensities[0, arm]
+        assert off(shares[arm], propensity) < 3.0
+        assert (decided.propensity[decided.arm == arm] == propensity).all()
+
+
+def test_propensities_are_known_by_head():
+    """Held out 0.2; else explorers 0.3, a third each; else coupon_5."""
+    (chances,) = decide_one(PAYS, holdout_share=0.2, exploration_share=0.3).propensities
+    np.testing.assert_allclose(chances, [0.8 * 0.1 + 0.2, 0.8 * 0.8, 0.8 * 0.1])
+
+
+DRAWS = {
+    "another campaign": {"campaign_id": "spring"},
+    "another salt": {"salt": "policy-2"},
+}
+
+
+@pytest.mark.parametrize("changes", DRAWS.values(), ids=DRAWS)
+def test_other_draws_are_independent(changes):
+    shares = {"holdout_share": 0.5, "exploration_share": 0.5}
+    here, there = draw(policy(**shares), IDS), draw(policy(**shares, **changes), IDS)
+    assert off((here.is_held_out & there.is_held_out).mean(), 0.25) < 3.0
+    assert off((here.is_explorer & there.is_explorer).mean(), 0.0625) < 3.0
+    assert off((here.explored_arm == there.explored_arm).mean(), 1.0 / 3.0) < 3.0
+
+
+def test_holdout_exploration_and_explored_arm_are_independent_of_each_other():
+    drawn = draw(policy(holdout_share=0.5, exploration_share=0.5), IDS)
+    assert off(drawn.is_explorer.mean(), 0.25) < 3.0
+    for group in (drawn.is_held_out, drawn.is_explorer):
+        shares = np.bincount(drawn.explored_arm[group], minlength=3) / group.sum()
+        assert max(off(share, 1.0 / 3.0, group.sum()) for share in shares) < 3.0
+
+
+def test_a_larger_share_keeps_everybody_it_had():
+    small, large = (draw(policy(holdout_share=share), IDS).is_held_out for share in (0.05, 0.1))
+    assert not (small & ~large).any()
+
+
+def test_a_single_request_gets_the_decision_of_the_batch_to_the_last_bit():
+    rng = np.random.default_rng(3)
+    n = 300
+    conversion = rng.uniform(0.0, 0.6, (n, 3))
+    contactable = rng.random(n) < 0.8
+    rule = policy(shadow_price=1.3, holdout_share=0.2, exploration_share=0.2)
+    batch = decide(rule, IDS[:n], conversion, None, contactable)
+    assert set(batch.reason.tolist()) == set(REASONS)
+    for i in range(n):
+        single = decide(rule, IDS[i : i + 1], conversion[i : i + 1], None, contactable[i : i + 1])
+        for name, value in vars(single).items():
+            assert value[0].tolist() == getattr(batch, name)[i].tolist(), name
+
+
+def test_inputs_stay_as_they_were():
+    conversion, contactable = np.array([PAYS, NEVER]), np.array([True, False])
+    before = conversion.copy(), contactable.copy()
+    decide(policy(exploration_share=0.5), IDS[:2], conversion, None, contactable)
+    assert (conversion == before[0]).all()
+    assert (contactable == before[1]).all()
