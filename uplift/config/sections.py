@@ -139,6 +139,7 @@ class ExperimentChecks(Section):
     sample_ratio_p_value_fail: Share
     imbalance_warn: Positive
     imbalance_fail: Positive
+    two_arms_fail: Share
     propensity_floor: Share
     override_failed_verdict_by: str | None = None
 

@@ -5,6 +5,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -42,7 +43,7 @@ def require_columns(frame: DataFrame, names: Iterable[str], *, source: str) -> N
 def require_rows(frame: DataFrame, *, source: str) -> None:
     """Refuse an empty table."""
     if frame.isEmpty():
-        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
+        raise _empty(source)
 
 
 def require_known_arms(
@@ -81,43 +82,79 @@ def require_values(
     keys: Sequence[str] = (),
     binary: Sequence[str] = (),
     features: Sequence[str] = (),
+    chances: Sequence[str] = (),
     source: str,
 ) -> None:
-    """Check rows, keys, binary columns and features in a single pass over the table."""
+    """Check many columns in a single pass over the table, which must have rows.
+
+    Args:
+        frame: The table.
+        keys: Columns without nulls.
+        binary: Columns of 0 and 1 without nulls.
+        features: Columns with a value somewhere.
+        chances: Columns of numbers above 0 and up to 1, or null.
+        source: How the reader knows the table.
+    """
+    rules = [
+        *map(_is_key, keys),
+        *map(_is_binary, binary),
+        *map(_is_chance, chances),
+    ]
     counts = [F.count(F.lit(1)).alias("rows")]
-    counts += [F.count_if(column(name).isNull()).alias(f"null {name}") for name in keys]
-    for name in binary:
-        is_bad = ~F.coalesce(column(name).isin(0, 1), F.lit(False))
-        counts.append(F.count_if(is_bad).alias(f"bad {name}"))
-        shown = F.coalesce(column(name).cast("string"), F.lit("null"))
-        counts.append(F.max(F.when(is_bad, shown)).alias(f"shown {name}"))
+    for number, rule in enumerate(rules):
+        is_broken = ~F.coalesce(rule.holds, F.lit(False))
+        shown = F.coalesce(column(rule.name).cast("string"), F.lit("null"))
+        counts.append(F.count_if(is_broken).alias(f"broken {number}"))
+        counts.append(F.max(F.when(is_broken, shown)).alias(f"shown {number}"))
     counts += [F.count(column(name)).alias(f"filled {name}") for name in features]
     found = frame.agg(*counts).first()
     if found is None or found["rows"] == 0:
-        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
-    rows = found["rows"]
-    for name in keys:
-        if found[f"null {name}"]:
+        raise _empty(source)
+    for number, rule in enumerate(rules):
+        if found[f"broken {number}"]:
             raise ContractError(
-                f"`{name}` is null in {found[f'null {name}']} of {rows} rows of {source}. "
-                "Give these rows a key or leave them out of the table."
+                f"`{rule.name}` of {source} {rule.breach} in {found[f'broken {number}']} of "
+                f"{found['rows']} rows, such as {found[f'shown {number}']}. {rule.way_out}"
             )
-    for name in binary:
-        if found[f"bad {name}"]:
-            raise ContractError(
-                f"`{name}` of {source} is not 0 or 1 in {found[f'bad {name}']} of {rows} rows, "
-                f"such as {found[f'shown {name}']}. Map `inputs` to a column that says whether "
-                "the customer converted, not how much."
-            )
-    empty = [name for name in features if not found[f"filled {name}"]]
-    if empty:
+    hollow = [name for name in features if not found[f"filled {name}"]]
+    if hollow:
         raise ContractError(
-            f"{len(empty)} of {len(features)} features have no value in any of the {rows} rows "
-            f"of {source}: {_some(empty)}. Fill them, or take them out of `features`."
+            f"{len(hollow)} of {len(features)} features have no value in any of the "
+            f"{found['rows']} rows of {source}: {_some(hollow)}. Fill them, or take them out of "
+            "`features`."
         )
 
 
-_WAY_OUT_OF_EMPTY = "Check the path in `inputs` and the job that writes this table."
+def _empty(source: str) -> ContractError:
+    return ContractError(
+        f"{source} is empty: 0 rows. Check the path in `inputs` and what writes this table."
+    )
+
+
+class _Rule(NamedTuple):
+    """What must hold for a column in every row (null counts as no), and what to say if not."""
+
+    name: str
+    holds: Column
+    breach: str
+    way_out: str
+
+
+def _is_key(name: str) -> _Rule:
+    way_out = "Give these rows a key or leave them out of the table."
+    return _Rule(name, column(name).isNotNull(), "is null", way_out)
+
+
+def _is_binary(name: str) -> _Rule:
+    way_out = "Map `inputs` to a column that says whether the customer converted, not how much."
+    return _Rule(name, column(name).isin(0, 1), "is not 0 or 1", way_out)
+
+
+def _is_chance(name: str) -> _Rule:
+    value = column(name)
+    holds = value.isNull() | ((value > 0.0) & (value <= 1.0))
+    way_out = "Log the chance of the arm drawn, or null."
+    return _Rule(name, holds, "is not above 0 and up to 1", way_out)
 
 
 def _check_arms(
@@ -125,7 +162,7 @@ def _check_arms(
 ) -> None:
     rows = sum(counts.values())
     if not rows:
-        raise ContractError(f"{source} is empty: 0 rows. {_WAY_OUT_OF_EMPTY}")
+        raise _empty(source)
     if None in counts:
         raise ContractError(
             f"the arm is null in {counts[None]} of {rows} rows of {source}. "
@@ -136,16 +173,16 @@ def _check_arms(
     if unknown:
         affected = sum(counts[name] for name in unknown)
         raise ContractError(
-            f"{source} has {len(unknown)} unknown arms in {affected} of {rows} rows: "
-            f"{_some(unknown)}; the campaign knows {_some(arms.names)}. Add them to "
-            "`campaign.treatments`, or leave their rows out with `campaign.ignore_arms`."
+            f"{source} has {affected} of {rows} rows with an arm unknown to the campaign: "
+            f"{_some(unknown)}; known are {_some(arms.names)}. Add it to `campaign.treatments`, "
+            "or leave its rows out with `campaign.ignore_arms`."
         )
     absent = [name for name in arms.names if name not in names]
     if absent:
         raise ContractError(
-            f"{len(absent)} of {len(arms.names)} arms have no row in {source}: {_some(absent)}; "
-            f"its {rows} rows are of {_some(names)}. An effect needs both sides: check "
-            "`campaign.control` and `campaign.treatments`."
+            f"{source} has no row of {len(absent)} of the campaign's {len(arms.names)} arms: "
+            f"{_some(absent)}; its {rows} rows are of {_some(names)}. An effect needs both sides: "
+            "check `campaign.control` and `campaign.treatments`."
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -167,12 +168,11 @@ def _load(spark: SparkSession, location: str, file_format: str, *, key: str) -> 
         reader = reader.option("primitivesAsString", True)
     try:
         return reader.format(file_format).load(location)
-    except PySparkException as error:
-        if error.getCondition() == "PATH_NOT_FOUND":
+    except (PySparkException, Py4JJavaError) as error:
+        if isinstance(error, PySparkException) and error.getCondition() == "PATH_NOT_FOUND":
             raise ContractError(f"{location} does not exist. Check `{key}`.") from error
         raise ContractError(
-            f"{location} cannot be read as {file_format} ({error.getCondition()}). "
-            f"Check `{key}` and its `format`."
+            f"{location} cannot be read as {file_format}. Check `{key}` and its `format`."
         ) from error
 
 
