@@ -106,6 +106,11 @@ class Inputs(Section):
             raise ValueError("give exactly one of `raw` and `flat_log` (set the other to null)")
         return self
 
+    @property
+    def log(self) -> RawInputs | FlatLog:
+        """The one that is given."""
+        return next(shape for shape in (self.raw, self.flat_log) if shape is not None)
+
 
 class StaticFeature(Section):
     """An attribute that does not change with time."""
