@@ -1,1 +1,1 @@
-"""Can this experiment be trusted, and how are its units split and simulated."""
+"""Experiments: can their logs be trusted, how they are split, and logs whose truth is known."""
