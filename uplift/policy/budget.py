@@ -58,8 +58,8 @@ def spend_steps(gain: npt.ArrayLike, cost: npt.ArrayLike) -> SpendSteps:
     """
     gains, costs = np.asarray(gain, dtype=np.float64), np.asarray(cost, dtype=np.float64)
     _require_prices(costs)
-    unit, n = np.arange(len(costs)), len(costs)
-    stand_gain, stand_cost, last_slope = np.zeros(n), np.zeros(n), np.full(n, np.inf)
+    unit = np.arange(len(costs))
+    stand_gain, stand_cost = np.zeros(len(costs)), np.zeros(len(costs))
     walked = []
     for _ in range(costs.shape[1]):
         rise, run = gains[unit] - stand_gain[:, None], costs[unit] - stand_cost[:, None]
@@ -71,9 +71,7 @@ def spend_steps(gain: npt.ArrayLike, cost: npt.ArrayLike) -> SpendSteps:
         best = np.where(slopes == steepest, rise, -np.inf).argmax(axis=1)
         row = np.flatnonzero(steepest[:, 0] > 1.0)
         unit, best = unit[row], best[row]
-        # rounding may make a hull bend upwards in the last bit
-        last_slope = np.minimum(steepest[row, 0], last_slope[row])
-        walked.append((unit, best + 1, last_slope, run[row, best], rise[row, best]))
+        walked.append((unit, best + 1, steepest[row, 0], run[row, best], rise[row, best]))
         stand_gain, stand_cost = gains[unit, best], costs[unit, best]
     return SpendSteps(*(np.concatenate(parts) for parts in zip(*walked, strict=True)))
 
@@ -125,7 +123,7 @@ def duality_gap(shadow_price: float, budget_eur: float | None, spend_eur: float)
 def nano_euro(euro: npt.ArrayLike) -> Integers:
     """Spend as integers, so that its sum knows no order: 10^-9 euro, rounded up.
 
-    The noise of binary fractions is no reason to round up: 5.1 euro are 5,100,000,000.
+    The noise of binary fractions is no reason to round up: 1.07 euro are 1,070,000,000.
     """
     counted: Integers = np.ceil(np.asarray(euro) * NANO_PER_EURO - 1e-3).astype(np.int64)
     return counted
