@@ -6,13 +6,20 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from uplift import columns
 from uplift.errors import ConfigError
 from uplift.experiment.simulate.population import UNITS_PER_BLOCK
 from uplift.experiment.simulate.scenario import Scenario
 from uplift.experiment.simulate.tables import Block, simulate_block
 
 TABLES = tuple(field.name for field in fields(Block))
-_TEXT = ["experiment_id", "unit_id", "arm", "cluster_id", "event_type"]  # worth a dictionary
+_TEXT = {  # worth a dictionary; every time and amount differs
+    columns.EXPERIMENT_ID,
+    columns.UNIT_ID,
+    columns.ARM,
+    columns.CLUSTER_ID,
+    columns.EVENT_TYPE,
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,6 @@ def block_sizes(n_units: int) -> list[int]:
 def _write_block(block: Block, staging: Path, number: int) -> None:
     for name in TABLES:
         table = getattr(block, name)
-        text = [column for column in _TEXT if column in table.column_names]
+        text = [column for column in table.column_names if column in _TEXT]
         path = staging / name / f"part-{number:05d}.parquet"
         pq.write_table(table, path, use_dictionary=text, compression="zstd")
