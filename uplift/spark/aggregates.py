@@ -5,7 +5,6 @@ the order in which partitions arrive.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import numpy as np
 from pyspark.sql import DataFrame, Row, Window
@@ -45,7 +44,7 @@ def arm_counts(
         cells = [[_number(of_arm, k, f"{what} {c}") for c in numeric] for k in range(n_arms)]
         return np.array(cells, dtype=np.float64).reshape(n_arms, len(numeric))
 
-    n = _vector(of_arm, "n", n_arms).astype(np.int64)
+    n = _counts(of_arm, "n", n_arms)
     filled = table("filled")
     counts = ArmCounts(
         columns=tuple(numeric),
@@ -60,57 +59,52 @@ def arm_counts(
     return counts
 
 
-def first_assignments(assignments: DataFrame) -> DataFrame:
-    """One row per unit, its first; of two at the same time, that of the smaller arm."""
-    others = [name for name in assignments.columns if name != columns.UNIT_ID]
-    order = F.struct(columns.ASSIGNED_AT, columns.ARM)
-    first = assignments.groupBy(columns.UNIT_ID).agg(
-        F.min_by(F.struct(*others), order).alias("first")
-    )
-    return first.select(columns.UNIT_ID, "first.*")
-
-
-def draws(assignments: DataFrame, *, n_arms: int, last_event: datetime | None = None) -> Draws:
-    """What was drawn and with what chance, in two passes over all assignments.
+def draws(assignments: DataFrame, *, n_arms: int, events: DataFrame | None = None) -> Draws:
+    """What was drawn and with what logged chance, in two passes over all assignments.
 
     Args:
-        assignments: With ``arm``, ``cluster_id``, ``propensity`` and ``assigned_at`` (null where
-            the log has no times).
+        assignments: Also repeated ones, with ``arm``, ``cluster_id``, ``propensity`` and
+            ``assigned_at`` (null where the log has no times).
         n_arms: K + 1.
-        last_event: Time of the last event in the log, UTC; None where the log has no times.
+        events: Whose last ``event_at`` no assignment should be later than.
     """
+    last_us = None if events is None else _last_event_us(events)
     order = F.struct(columns.ASSIGNED_AT, columns.ARM)
-    units = assignments.groupBy(columns.CLUSTER_ID).agg(
+    drawn = assignments.groupBy(columns.CLUSTER_ID).agg(
         F.min_by(columns.ARM, order).alias(columns.ARM),
-        (F.min(columns.ARM) != F.max(columns.ARM)).alias("in_two_arms"),
+        (F.min(columns.ARM) != F.max(columns.ARM)).alias("is_in_two_arms"),
     )
-    of_unit = _by_arm(
-        units.groupBy(columns.ARM).agg(
-            F.count(F.lit(1)).alias("n"), F.count_if("in_two_arms").alias("in_two_arms")
+    of_drawn = _by_arm(
+        drawn.groupBy(columns.ARM).agg(
+            F.count(F.lit(1)).alias("n"), F.count_if("is_in_two_arms").alias("in_two_arms")
         )
     )
-    propensity = F.col(columns.PROPENSITY)
-    is_late = F.col(columns.ASSIGNED_AT) > F.lit(last_event).cast("timestamp")
-    of_row = _by_arm(
+    is_late = F.unix_micros(columns.ASSIGNED_AT) > F.lit(last_us).cast("long")
+    of_assigned = _by_arm(
         assignments.groupBy(columns.ARM).agg(
             F.count(F.lit(1)).alias("n"),
-            F.count_if(propensity.isNull()).alias("unlogged"),
-            F.min(propensity).alias("lowest"),
-            F.max(propensity).alias("highest"),
+            F.count_if(F.col(columns.PROPENSITY).isNull()).alias("unlogged"),
+            F.min(columns.PROPENSITY).alias("lowest"),
+            F.max(columns.PROPENSITY).alias("highest"),
             F.count_if(is_late).alias("late"),
         )
     )
     return Draws(
-        n=_vector(of_unit, "n", n_arms).astype(np.int64),
-        n_in_two_arms=int(_vector(of_unit, "in_two_arms", n_arms).sum()),
-        n_assignments=_vector(of_row, "n", n_arms).astype(np.int64),
-        n_without_propensity=_vector(of_row, "unlogged", n_arms).astype(np.int64),
-        lowest_propensity=_vector(of_row, "lowest", n_arms, empty=np.nan),
-        highest_propensity=_vector(of_row, "highest", n_arms, empty=np.nan),
+        n=_counts(of_drawn, "n", n_arms),
+        n_in_two_arms=int(_counts(of_drawn, "in_two_arms", n_arms).sum()),
+        n_assignments=_counts(of_assigned, "n", n_arms),
+        n_without_propensity=_counts(of_assigned, "unlogged", n_arms),
+        lowest_propensity=_vector(of_assigned, "lowest", n_arms, empty=np.nan),
+        highest_propensity=_vector(of_assigned, "highest", n_arms, empty=np.nan),
         n_after_last_event=(
-            None if last_event is None else int(_vector(of_row, "late", n_arms).sum())
+            None if last_us is None else int(_counts(of_assigned, "late", n_arms).sum())
         ),
     )
+
+
+def _last_event_us(events: DataFrame) -> int | None:
+    found = events.agg(F.unix_micros(F.max(columns.EVENT_AT)).alias("last")).first()
+    return None if found is None else found["last"]
 
 
 def _tallies(
@@ -147,3 +141,7 @@ def _number(rows: Mapping[int, Row], arm: int, name: str, empty: float = 0.0) ->
 
 def _vector(rows: Mapping[int, Row], name: str, n_arms: int, empty: float = 0.0) -> Vector:
     return np.array([_number(rows, k, name, empty) for k in range(n_arms)], dtype=np.float64)
+
+
+def _counts(rows: Mapping[int, Row], name: str, n_arms: int) -> Counts:
+    return _vector(rows, name, n_arms).astype(np.int64)

@@ -56,6 +56,11 @@ def require_known_arms(
     """
     counts = {row[0]: row[1] for row in frame.groupBy(columns.ARM).count().collect()}
     _check_arms(counts, arms, ignore_arms, source)
+    return number_arms(frame, arms)
+
+
+def number_arms(frame: DataFrame, arms: Arms) -> DataFrame:
+    """The rows of these arms, by number; for a table whose arms are checked already."""
     numbers = F.create_map(*[F.lit(part) for pair in arms.numbers().items() for part in pair])
     kept = frame.where(F.col(columns.ARM).isin(list(arms.names)))
     return kept.withColumn(columns.ARM, numbers[F.col(columns.ARM)].cast("int"))
