@@ -67,6 +67,14 @@ def test_a_store_that_cannot_be_used_is_named_with_its_key(
     assert "`tracking.uri`" in str(error.value)
 
 
+def test_a_password_in_the_address_stays_out_of_the_message(tmp_path: Path) -> None:
+    uri = "http://ann:secret@127.0.0.1:9"
+    with pytest.raises(ConfigError) as error:
+        open_store(TRACKING.model_copy(update={"uri": uri}), Workspace(tmp_path))
+    assert "secret" not in str(error.value)
+    assert "http://127.0.0.1:9" in str(error.value)
+
+
 def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(logged: Logged) -> None:
     tracking = TRACKING.model_copy(update={"experiment": "gone"})
     gone = open_store(tracking, Workspace(logged.root))

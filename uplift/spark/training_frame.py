@@ -14,8 +14,8 @@ from uplift.experiment.split import TEST, TRAIN
 from uplift.features.spec import event_columns, feature_columns
 from uplift.spark.contracts import column
 from uplift.spark.event_features import EventSummary, add_event_summaries, feature_summaries
+from uplift.spark.hashing import hash_uniform
 
-_TWO_53 = float(1 << 53)
 _MOST_NAMED = 5
 
 
@@ -126,14 +126,8 @@ def planned_propensity(campaign: Campaign) -> Column:
 
 
 def split_column(cluster_id: Column, *, test_share: float, salt: str) -> Column:
-    """What ``uplift.experiment.split.split_of`` answers, computed by Spark.
-
-    The top 53 bits of SHA-256 over salt, NUL and id: 14 hex digits are 56 bits, less three.
-    """
-    digest = F.sha2(F.concat(F.lit(f"{salt}\0"), cluster_id), 256)
-    top_56_bits = F.conv(F.substring(digest, 1, 14), 16, 10).cast("bigint")
-    draw = F.shiftright(top_56_bits, 3).cast("double") / _TWO_53
-    return F.when(draw < test_share, TEST).otherwise(TRAIN)
+    """What ``uplift.experiment.split.split_of`` answers, computed by Spark."""
+    return F.when(hash_uniform(cluster_id, salt) < test_share, TEST).otherwise(TRAIN)
 
 
 def _outcome_summaries(event_type: str, window_days: int) -> list[EventSummary]:

@@ -46,7 +46,7 @@ def open_store(tracking: Tracking, workspace: Workspace) -> TrackingStore:
         experiment_id = _experiment(client, tracking.experiment, artifacts)
     except MlflowException as error:
         raise ConfigError(
-            f"the MLflow store {uri!r} cannot be used: {_first_line(error)}. Correct "
+            f"the MLflow store {_shown(uri)!r} cannot be used: {_first_line(error)}. Correct "
             "`tracking.uri`, or set it to null for the store of the workspace."
         ) from error
     return TrackingStore(client, uri, experiment_id, tracking.registered_model)
@@ -77,9 +77,15 @@ def _require_answer(uri: str) -> None:
         return  # it answered; whether we may come in is for the client to find out
     except OSError as error:
         raise ConfigError(
-            f"the MLflow server {uri!r} does not answer ({error}). Start it, correct "
+            f"the MLflow server {_shown(uri)!r} does not answer ({error}). Start it, correct "
             "`tracking.uri`, or set it to null for the store of the workspace."
         ) from error
+
+
+def _shown(uri: str) -> str:
+    """The address without the password that may stand in it."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _first_line(error: Exception) -> str:

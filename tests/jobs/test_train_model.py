@@ -1,0 +1,147 @@
+"""Training: the same rows give the same model, and MLflow knows where it came from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow.artifacts
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs import train_model
+from tests.jobs.builders import config_of, training_set, write_training_set
+from uplift.config import Config
+from uplift.errors import ContractError, ExperimentError
+from uplift.spark.fingerprint import fingerprint
+from uplift.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    RegisteredVersion,
+    fetch_model,
+    require_version_at,
+    version_at,
+)
+from uplift.tracking.store import TrackingStore, open_store
+from uplift.workspace import Workspace
+
+pytestmark = pytest.mark.spark
+
+SECRETS = ["tracking.experiment=shop", "spark.settings={spark.hadoop.fs.s3a.secret.key: hush}"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    config: Config
+    store: TrackingStore
+
+
+@pytest.fixture(scope="module")
+def trained(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    root = tmp_path_factory.mktemp("train")
+    write_training_set(root, training_set(effect=0.25))
+    config = config_of(root, *SECRETS)
+    train_model.run(spark, config)
+    return Trained(config, open_store(config.tracking, Workspace(root)))
+
+
+@pytest.fixture
+def table(spark: SparkSession, trained: Trained) -> DataFrame:
+    return spark.read.parquet(str(Workspace(trained.config.workspace).table("training_set")))
+
+
+@pytest.fixture
+def challenger(trained: Trained) -> RegisteredVersion:
+    return require_version_at(trained.store, CHALLENGER)
+
+
+def test_the_model_is_the_challenger_and_nobody_is_champion_yet(
+    trained: Trained, challenger: RegisteredVersion
+) -> None:
+    assert version_at(trained.store, CHAMPION) is None
+    model = fetch_model(trained.store, challenger)
+    assert model.arms == trained.config.campaign.arms
+    assert model.encoder.categories == {"region": ("north", "south")}
+    assert model.outcomes == ("conversion",)
+
+
+def test_the_model_learned_who_is_moved(trained: Trained, challenger: RegisteredVersion) -> None:
+    model = fetch_model(trained.store, challenger)
+    north, south = (
+        model.encoder.encode_one({"age": 40.0, "region": r}) for r in ("north", "south")
+    )
+    assert model.cate(north)[0, 1] > 0.1
+    assert model.cate(south)[0, 1] < -0.1
+
+
+def test_the_run_names_the_data_and_keeps_the_config_without_its_secrets(
+    table: DataFrame, trained: Trained, challenger: RegisteredVersion, tmp_path: Path
+) -> None:
+    run = trained.store.client.get_run(challenger.run_id)
+    digest = fingerprint(table).digest
+    assert run.data.tags["data.fingerprint"] == digest
+    assert fetch_model(trained.store, challenger).metadata["training_set"] == digest
+    assert run.data.params["booster.num_leaves"] == "4"
+    assert run.data.params["rounds"] == "20"
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=challenger.run_id, dst_path=str(tmp_path), tracking_uri=trained.store.uri
+    )
+    text = Path(kept, "documents", "config.json").read_text()
+    assert json.loads(text)["campaign"]["id"] == "coupon"
+    assert "hush" not in text
+    assert json.loads(Path(kept, "documents", "experiment.json").read_text())["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("partitions", [1, 8])
+def test_the_version_does_not_depend_on_how_the_table_is_cut(
+    table: DataFrame, trained: Trained, challenger: RegisteredVersion, partitions: int
+) -> None:
+    shuffled = table.repartition(partitions, "age")
+    rows = train_model.rows_to_learn_from(shuffled, trained.config)
+    model = train_model.fit(rows, trained.config, digest="")
+    assert model.version == challenger.model_version
+
+
+def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
+    table: DataFrame, trained: Trained
+) -> None:
+    config = config_of(trained.config.workspace, "training.max_rows=1000")
+    rows = train_model.rows_to_learn_from(table, config)
+    again = train_model.rows_to_learn_from(table.repartition(5), config)
+    assert rows.n_available == table.where("split = 'train'").count()
+    assert len(rows.arm) == pytest.approx(1000, abs=4 * 1000**0.5)
+    assert (rows.features == again.features).all()
+
+
+def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
+    config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
+    rows = train_model.rows_to_learn_from(table, config)
+    assert train_model.fit(rows, config, digest="").outcomes == ("conversion", "revenue")
+
+
+def test_revenue_that_is_not_logged_cannot_be_learned(spark: SparkSession, tmp_path: Path) -> None:
+    table = training_set(effect=0.0, n=600)
+    table = table.set_column(
+        table.column_names.index("revenue"), "revenue", pa.nulls(600, pa.float64())
+    )
+    write_training_set(tmp_path, table)
+    config = config_of(tmp_path, "campaign.value.basis=revenue")
+    frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
+    with pytest.raises(ContractError, match=r"`revenue` .* is null in (\d+) of \1 training rows"):
+        train_model.rows_to_learn_from(frame, config)
+
+
+def test_a_feature_without_a_value_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    table = training_set(effect=0.0, n=600)
+    table = table.set_column(table.column_names.index("age"), "age", pa.nulls(600, pa.float64()))
+    write_training_set(tmp_path, table)
+    frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
+    with pytest.raises(ContractError, match="'age'"):
+        train_model.rows_to_learn_from(frame, config_of(tmp_path))
+
+
+def test_a_failed_experiment_is_refused_until_somebody_answers_for_it() -> None:
+    with pytest.raises(ExperimentError, match="override_failed_verdict_by"):
+        train_model.require_sound({"verdict": "fail"}, None)
+    train_model.require_sound({"verdict": "fail"}, "ann")
+    train_model.require_sound({"verdict": "warn"}, None)

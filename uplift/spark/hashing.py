@@ -1,0 +1,16 @@
+"""The draws of ``uplift.hashing``, computed by Spark."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+_TWO_53 = float(1 << 53)
+
+
+def hash_uniform(unit: Column, salt: str) -> Column:
+    """What ``uplift.hashing.hash_uniform`` answers: a number in [0, 1), null for null.
+
+    The top 53 bits of SHA-256 over salt, NUL and unit: 14 hex digits are 56 bits, less three.
+    """
+    digest = F.sha2(F.concat(F.lit(f"{salt}\0"), unit), 256)
+    top_56_bits = F.conv(F.substring(digest, 1, 14), 16, 10).cast("bigint")
+    return F.shiftright(top_56_bits, 3).cast("double") / _TWO_53

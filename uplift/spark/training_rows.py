@@ -1,0 +1,103 @@
+"""The rows a learner learns from, brought to the driver in one order whatever Spark did."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from uplift import columns
+from uplift.errors import ContractError
+from uplift.features.encoder import FeatureEncoder, fit_encoder
+from uplift.features.spec import FeatureColumn
+from uplift.spark.contracts import column, require_values
+from uplift.spark.hashing import hash_uniform
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Units with what was known of them, what was done to them and what happened.
+
+    Attributes:
+        encoder: Fitted on these rows; it made ``features``.
+        features: Shape (n, d).
+        arm: Shape (n,).
+        propensity: Shape (n,).
+        outcomes: By name, each of shape (n,).
+        n_available: Rows there were before sampling.
+    """
+
+    encoder: FeatureEncoder
+    features: Vector
+    arm: npt.NDArray[np.int64]
+    propensity: Vector
+    outcomes: Mapping[str, Vector]
+    n_available: int
+
+
+def training_rows(
+    frame: DataFrame,
+    features: Sequence[FeatureColumn],
+    outcomes: Sequence[str],
+    *,
+    max_rows: int,
+    salt: str,
+    source: str,
+) -> TrainingRows:
+    """Collect the training rows of ``training_set``, sorted by unit.
+
+    Of a larger table a sample of about ``max_rows`` is taken by the hash of the unit, so the same
+    units are taken however the table is stored.
+
+    Args:
+        frame: Rows of ``training_set``.
+        features: Columns to learn from.
+        outcomes: Columns to learn.
+        max_rows: How many rows one machine shall hold.
+        salt: Of the sample.
+        source: How the reader knows the table.
+
+    Raises:
+        ContractError: There are no rows, a feature has no value in any of them, or an outcome is
+            missing.
+    """
+    names = [feature.name for feature in features]
+    require_values(frame, features=names, source=source)
+    n_available = frame.count()
+    if n_available > max_rows:
+        frame = frame.where(
+            hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
+        )
+    wanted = [columns.UNIT_ID, columns.ARM, columns.PROPENSITY, *outcomes, *names]
+    table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
+    for name in outcomes:
+        _require_outcome(table, name, source)
+    categories = {
+        feature.name: table[feature.name].drop_null().unique().to_pylist()
+        for feature in features
+        if feature.kind == "categorical"
+    }
+    encoder = fit_encoder(features, categories)
+    return TrainingRows(
+        encoder=encoder,
+        features=encoder.encode(table),
+        arm=table[columns.ARM].to_numpy().astype(np.int64),
+        propensity=table[columns.PROPENSITY].to_numpy(),
+        outcomes={name: table[name].to_numpy() for name in outcomes},
+        n_available=n_available,
+    )
+
+
+def _require_outcome(table: pa.Table, name: str, source: str) -> None:
+    missing = table[name].null_count
+    if missing:
+        raise ContractError(
+            f"`{name}` of {source} is null in {missing} of {table.num_rows} training rows. Log it "
+            "for every unit (0 where nothing happened), or set `campaign.value.basis` to an "
+            "outcome that the log has."
+        )
