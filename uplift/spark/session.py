@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -11,12 +12,18 @@ from uplift.spark.java import ensure_java
 _DEFAULTS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     "spark.driver.memory": "4g",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     # Other readers (DuckDB, pyarrow) then see the same instant as Spark.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+
+# Only where we start the JVM: spark-submit's has its own log configuration.
+_QUIET = {
+    "spark.driver.extraJavaOptions": (
+        f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}"'
+    )
 }
 
 _LOCAL_DEFAULTS = {
@@ -60,6 +67,6 @@ def _new(settings: SparkSettings, app_name: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     local = _LOCAL_DEFAULTS if settings.master.startswith("local") else {}
     builder = SparkSession.builder.appName(app_name).master(settings.master)
-    for key, value in {**_DEFAULTS, **local, **settings.settings}.items():
+    for key, value in {**_DEFAULTS, **_QUIET, **local, **settings.settings}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
