@@ -5,15 +5,20 @@ makes up for the rows that do not. Valid for decisions made without looking at t
 outcomes, with the propensities of the experiment.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from uplift.arms import CONTROL, Arms
+from uplift.arms import Arms
 from uplift.errors import ContractError
-from uplift.evaluation.ranked_sums import check_one_arm_per_unit, check_rows
+from uplift.evaluation.checks import (
+    arms_range,
+    check_one_arm_per_unit,
+    check_rows,
+    refuse,
+)
 from uplift.evaluation.resampling import (
     Floats,
     Ints,
@@ -136,8 +141,11 @@ class PolicySumsPlan:
 
     def add_up(
         self, arm: Ints, outcome: Floats, propensity: Floats, decisions: Ints, keys: Keys
-    ) -> tuple[Floats, Floats]:
-        """Sums over some of the rows; sums over all rows are the sums of these, to the last bit.
+    ) -> list[Floats]:
+        """Sums over some of the rows, as flat arrays to be added to those of the other rows.
+
+        Added in any order they give the same bits: rows, u and z of the data and of each
+        replicate, last the products and how many rows each policy decides on each arm.
 
         Args:
             arm: Arm drawn, shape (n,).
@@ -145,10 +153,6 @@ class PolicySumsPlan:
             propensity: Of the arm drawn, shape (n,).
             decisions: Of the given policies, shape (n, number of ``given``).
             keys: Of the randomisation units, shape (n,).
-
-        Returns:
-            Rows, u and z of the data and of R replicates, shape (R + 1, 1 + 2 P); products and
-            rows decided on each arm, one after the other.
         """
         n_arms, n_rows = len(self.arms.names), len(arm)
         constant = np.broadcast_to(np.arange(n_arms), (n_rows, n_arms))
@@ -170,11 +174,12 @@ class PolicySumsPlan:
             ]
         )
         shares = np.stack([np.bincount(column, minlength=n_arms) for column in decided.T])
-        return weighted[:, 0], np.concatenate([products.ravel(), shares.ravel()])
+        return [*weighted[:, 0], np.concatenate([products.ravel(), shares.ravel()])]
 
-    def finish(self, weighted: Floats, plain: Floats) -> PolicySums:
-        """``PolicySums`` from the sums over all rows."""
+    def finish(self, parts: Sequence[Floats]) -> PolicySums:
+        """``PolicySums`` from the parts summed over all rows."""
         n_policies = len(self.names)
+        weighted, plain = np.stack(parts[:-1]), parts[-1]
         return PolicySums(
             names=self.names,
             n=weighted[:, 0].copy(),
@@ -225,7 +230,8 @@ def policy_sums(
     decided = np.empty((len(drawn), len(decisions)), dtype=np.int64)
     for column, (name, decision) in enumerate(decisions.items()):
         decided[:, column] = decision
-        check_decisions(name, decided[:, column], n_arms)
+        outside = decided[:, column][~np.isin(decided[:, column], np.arange(n_arms))]
+        refuse(f"policy {name!r}: arm", outside, len(drawn), way_out=arms_range(n_arms))
     plan = plan_policies(
         arms,
         tuple(decisions),
@@ -235,7 +241,7 @@ def policy_sums(
         replicates=replicates,
         seed=seed,
     )
-    return plan.finish(*plan.add_up(drawn, observed, chance, decided, units))
+    return plan.finish(plan.add_up(drawn, observed, chance, decided, units))
 
 
 def plan_policies(
@@ -258,14 +264,3 @@ def plan_policies(
         outcome_grid=exact_grid(largest_outcome, n_rows),
         product_grid=exact_grid(max(largest_weight, largest_outcome) ** 2, n_rows),
     )
-
-
-def check_decisions(policy: str, decisions: Ints, n_arms: int) -> None:
-    """A decision is one of the arms."""
-    outside = (decisions < CONTROL) | (decisions >= n_arms)
-    if outside.any():
-        raise ContractError(
-            f"policy {policy!r} decides on arm {decisions[outside][0]} in {int(outside.sum())} of "
-            f"{len(decisions)} rows; the arms of `campaign.treatments` are 0 (control) to "
-            f"{n_arms - 1}."
-        )

@@ -5,14 +5,14 @@ numpy fills ``RankedSums`` here, Spark in ``uplift.spark.ranked_sums``, both thr
 (where the blocks are cut, how values are rounded), and adding up is then exact in any order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from uplift.arms import CONTROL
-from uplift.errors import ContractError, ExperimentError
+from uplift.errors import ContractError
+from uplift.evaluation.checks import check_one_arm_per_unit, check_rows
 from uplift.evaluation.resampling import (
     Floats,
     Ints,
@@ -86,12 +86,11 @@ class RankedSumsPlan:
 
     def add_up(
         self, priority: Floats, arm: Ints, outcome: Floats, weight: Floats, keys: Keys
-    ) -> tuple[Floats, Floats]:
-        """Sums over some of the rows; sums over all rows are the sums of these, to the last bit.
+    ) -> list[Floats]:
+        """Sums over some of the rows, as flat arrays to be added to those of the other rows.
 
-        Returns:
-            Weighted head counts and outcomes of the data and of R replicates, shape
-            (R + 1, B, K + 1, 2); plain row counts and priorities, shape (B, K + 1, 2).
+        Added in any order they give the same bits: weighted head counts and outcomes of the data
+        and of each replicate, last plain row counts and priorities; each by block, arm and value.
         """
         n_blocks = len(self.cuts) + 1
         block = n_blocks - 1 - np.searchsorted(self.cuts, priority, side="right")
@@ -105,17 +104,17 @@ class RankedSumsPlan:
         )
         values = np.column_stack([np.ones(len(arm)), round_to(priority, self.priority_grid)])
         plain = replicate_sums(cells, values, keys, n_cells=n_cells, replicates=0, seed=self.seed)
-        by_block = (n_blocks, self.n_arms, 2)
-        return weighted.reshape(self.replicates + 1, *by_block), plain.reshape(by_block)
+        return [sums.ravel() for sums in (*weighted, *plain)]
 
-    def finish(self, weighted: Floats, plain: Floats) -> RankedSums:
-        """``RankedSums`` from the sums over all rows."""
-        rows = plain[:, :, 0]
+    def finish(self, parts: Sequence[Floats]) -> RankedSums:
+        """``RankedSums`` from the parts summed over all rows."""
+        sums = np.stack(parts).reshape(self.replicates + 2, -1, self.n_arms, 2)
+        rows, priority = sums[-1, :, :, 0], sums[-1, :, :, 1]
         return RankedSums(
-            n=weighted[..., 0].copy(),
-            y=weighted[..., 1].copy(),
+            n=sums[:-1, :, :, 0].copy(),
+            y=sums[:-1, :, :, 1].copy(),
             rows=rows.astype(np.int64),
-            priority=plain[:, :, 1].sum(axis=1) / rows.sum(axis=1),
+            priority=priority.sum(axis=1) / rows.sum(axis=1),
             outcome_is_binary=self.outcome_is_binary,
         )
 
@@ -214,59 +213,4 @@ def ranked_sums(
         priority_grid=exact_grid(float(np.abs(ranked).max()), len(ranked)),
         outcome_is_binary=bool(np.isin(observed, (0.0, 1.0)).all()),
     )
-    return plan.finish(*plan.add_up(ranked, drawn, observed, weights, units))
-
-
-def check_rows(arm: Ints, *, n_arms: int, **values: npt.NDArray[np.float64 | np.uint64]) -> None:
-    """Refuse rows that no sum could be trusted of: the first thing amiss, with its extent."""
-    n_rows = len(arm)
-    lengths = {"arm": n_rows} | {name: len(column) for name, column in values.items()}
-    if len(set(lengths.values())) > 1:
-        raise ContractError(f"columns of different lengths {lengths}; give one value per row.")
-    for name, column in values.items():
-        amiss = ~np.isfinite(column)
-        if name in ("weight", "propensity"):
-            amiss |= column <= 0
-        if name == "propensity":
-            amiss |= column >= 1
-        if amiss.any():
-            raise ContractError(
-                f"{name} {column[amiss][0]} in {int(amiss.sum())} of {n_rows} rows; "
-                f"{_RANGES.get(name, 'give finite numbers')}, or leave these rows out."
-            )
-    outside = (arm < CONTROL) | (arm >= n_arms)
-    if outside.any():
-        raise ContractError(
-            f"arm {arm[outside][0]} in {int(outside.sum())} of {n_rows} rows; the arms of "
-            f"`campaign.treatments` are 0 (control) to {n_arms - 1}."
-        )
-    counts = np.bincount(arm, minlength=n_arms)
-    check_every_arm(counts)
-
-
-_RANGES = {
-    "weight": "weights must be positive",
-    "propensity": "a propensity lies strictly between 0 and 1, or nothing can be compared",
-}
-
-
-def check_every_arm(rows_by_arm: Ints) -> None:
-    """An arm without rows cannot be compared with anything."""
-    if (rows_by_arm == 0).any():
-        raise ExperimentError(
-            f"arm {int(np.argmin(rows_by_arm))} has no rows to evaluate on; rows per arm are "
-            f"{rows_by_arm.tolist()}. Check `campaign.treatments` and `training.test_share`."
-        )
-
-
-def check_one_arm_per_unit(keys: Keys, arm: Ints) -> None:
-    """A randomisation unit is drawn once, with all its rows."""
-    order = np.lexsort((arm, keys))
-    same_unit = keys[order][1:] == keys[order][:-1]
-    torn = np.unique(keys[order][1:][same_unit & (arm[order][1:] != arm[order][:-1])])
-    if len(torn):
-        raise ExperimentError(
-            f"randomisation unit with key {torn[0]} has rows in several arms, as have "
-            f"{len(torn)} of {len(np.unique(keys))} units. Give the unit that was randomised as "
-            "`cluster_id`, or leave these rows out."
-        )
+    return plan.finish(plan.add_up(ranked, drawn, observed, weights, units))

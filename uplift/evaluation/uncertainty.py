@@ -49,8 +49,9 @@ def from_replicates(values: Floats, *, level: float) -> Estimate:
         level: Of the interval, such as 0.95.
 
     Examples:
-        >>> from_replicates(np.array([5.0, *range(1, 100)]), level=0.9)
-        Estimate(estimate=5.0, low=5.0, high=95.0, standard_error=28.722813232690143)
+        >>> effect = from_replicates(np.array([50.0, *range(1, 100)]), level=0.9)
+        >>> round(effect.low, 6), effect.estimate, round(effect.high, 6)
+        (5.0, 50.0, 95.0)
     """
     _check_level(level)
     drawn = values[1:][np.isfinite(values[1:])]

@@ -1,0 +1,77 @@
+"""``PolicySums`` of a table: the numbers of ``uplift.evaluation.policy_value``, to the last bit."""
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from uplift.arms import Arms
+from uplift.columns import ARM, CLUSTER_ID, PROPENSITY
+from uplift.evaluation.policy_value import PolicySums, plan_policies
+from uplift.spark.evaluation_rows import (
+    OUTCOME,
+    check_one_arm_per_cluster,
+    evaluation_rows,
+    survey,
+)
+from uplift.spark.partial_sums import Floats, add_up, floats, integers, keys
+
+
+def policy_sums(
+    frame: DataFrame,
+    decisions: tuple[str, ...],
+    *,
+    outcome: str,
+    arms: Arms,
+    replicates: int,
+    seed: int,
+) -> PolicySums:
+    """Sum a table for the constant policies and for the decisions in some of its columns.
+
+    The rows are read three times: hand in a table as written, or a cached frame. Only sums come
+    to the driver.
+
+    Args:
+        frame: With columns ``arm``, ``propensity``, ``cluster_id``, the outcome and the decisions.
+        decisions: Columns of decided arms (int); the column's name becomes the policy's.
+        outcome: Name of the outcome's column.
+        arms: Of the campaign; every one must have rows.
+        replicates: R, of the Poisson bootstrap by ``cluster_id``.
+        seed: Of the bootstrap; with that of ``ranked_sums`` the replicates are the same.
+
+    Returns:
+        Whatever the partitions, the same bits.
+
+    Raises:
+        ContractError: A value is missing or out of its range.
+        ExperimentError: An arm has no rows, or a cluster is in several arms.
+    """
+    rows = evaluation_rows(
+        frame, outcome, {f"policy {name}": F.col(name).cast("int") for name in decisions}
+    )
+    columns = tuple(f"policy {name}" for name in decisions)
+    extremes = survey(rows, n_arms=len(arms.names), decisions=columns)
+    check_one_arm_per_cluster(rows)
+    plan = plan_policies(
+        arms,
+        decisions,
+        n_rows=extremes.n_rows,
+        largest_weight=extremes.largest_weight,
+        largest_outcome=extremes.largest_outcome,
+        replicates=replicates,
+        seed=seed,
+    )
+
+    def parts_of(batch: pa.RecordBatch) -> list[Floats]:
+        decided = np.empty((batch.num_rows, len(columns)), dtype=np.int64)
+        for number, column in enumerate(columns):
+            decided[:, number] = integers(batch, column)
+        return plan.add_up(
+            integers(batch, ARM),
+            floats(batch, OUTCOME),
+            floats(batch, PROPENSITY),
+            decided,
+            keys(batch, CLUSTER_ID),
+        )
+
+    return plan.finish(add_up(rows, parts_of))
