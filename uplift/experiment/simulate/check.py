@@ -89,9 +89,11 @@ def _event_source(declared: ScenarioFile, source: EventSource, where: str) -> It
     if not isinstance(declared.equations[source.count], Count):
         yield f"`{where}.count` = {source.count!r} must be a node of kind count"
     if source.silent_days is not None:
-        yield from number_problems(source.silent_days, declared.levels)
+        for problem in number_problems(source.silent_days, declared.levels):
+            yield f"`{where}.silent_days`: {problem}"
     if source.value is not None:
-        yield from source.value.log_mean.problems(declared.levels)
+        for problem in source.value.log_mean.problems(declared.levels):
+            yield f"`{where}.value`: {problem}"
     if not start < end:
         yield f"`{where}.days` = [{start:g}, {end:g}] must go forward in time"
     if start < 0.0:
@@ -127,4 +129,5 @@ def _precedes_arm(declared: ScenarioFile, node: str, where: str) -> Iterator[str
 def _is_early_number(declared: ScenarioFile, node: str, where: str) -> Iterator[str]:
     yield from _is_node(declared, node, where)
     yield from _precedes_arm(declared, node, where)
-    yield from number_problems(node, declared.levels)
+    for problem in number_problems(node, declared.levels):
+        yield f"`{where}`: {problem}"

@@ -74,7 +74,7 @@ def number_problems(parent: str, levels: Levels) -> Iterator[str]:
     """A category where a number is needed."""
     if parent in levels:
         known = ", ".join(levels[parent])
-        yield f"parent {parent!r} is a category; give one number per level ({known})"
+        yield f"{parent!r} is a category ({known}), not a number; turn it into one with a table"
 
 
 def unknown_levels(category: str, named: Iterable[str], levels: Levels) -> Iterator[str]:

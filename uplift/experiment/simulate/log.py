@@ -49,9 +49,9 @@ def write_log(scenario: Scenario, directory: Path, *, n_units: int, seed: int) -
     events = 0
     sizes = block_sizes(n_units)
     for number, size in enumerate(sizes):
-        block = simulate_block(scenario, seed=seed, block=number, n_units=size)
-        events += block.events.num_rows
-        _write_block(block, staging, number)
+        events += _write_block(
+            simulate_block(scenario, seed=seed, block=number, n_units=size), staging, number
+        )
     for table in TABLES:
         shutil.rmtree(directory / table, ignore_errors=True)
     for table in TABLES:
@@ -71,9 +71,11 @@ def block_sizes(n_units: int) -> list[int]:
     return [UNITS_PER_BLOCK] * full + ([rest] if rest else [])
 
 
-def _write_block(block: Block, staging: Path, number: int) -> None:
+def _write_block(block: Block, staging: Path, number: int) -> int:
+    """Write one part of each table and return the number of events."""
     for name in TABLES:
         table = getattr(block, name)
         text = [column for column in table.column_names if column in _TEXT]
         path = staging / name / f"part-{number:05d}.parquet"
         pq.write_table(table, path, use_dictionary=text, compression="zstd")
+    return int(block.events.num_rows)
