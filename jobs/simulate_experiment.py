@@ -47,7 +47,7 @@ def _campaign_problems(config: Config, scenario: Scenario) -> Iterator[str]:
     declared, campaign = scenario.declared, config.campaign
     pairs = {
         "campaign.id": (campaign.id, declared.assignment.experiment_id),
-        "the arms of `campaign`": (list(campaign.arms.names), list(scenario.arms.names)),
+        "the list of arms": (list(campaign.arms.names), list(scenario.arms.names)),
         "campaign.outcome_event": (campaign.outcome_event, declared.outcome.event_type),
         "campaign.outcome_window_days": (
             campaign.outcome_window_days,
@@ -56,7 +56,7 @@ def _campaign_problems(config: Config, scenario: Scenario) -> Iterator[str]:
     }
     for key, (ours, theirs) in pairs.items():
         if ours != theirs:
-            yield f"{key} is {ours!r}, the scenario has {theirs!r}; make them the same"
+            yield f"{key} is {ours!r} in the campaign, the scenario has {theirs!r}; make them the same"
 
 
 def _path_problems(config: Config, directory: Path) -> Iterator[str]:
