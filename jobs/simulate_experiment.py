@@ -56,7 +56,7 @@ def _campaign_problems(config: Config, scenario: Scenario) -> Iterator[str]:
     }
     for key, (ours, theirs) in pairs.items():
         if ours != theirs:
-            yield f"{key} is {ours!r} in the campaign, the scenario has {theirs!r}; make them the same"
+            yield f"{key} is {ours!r} in the campaign, but {theirs!r} in the scenario; agree on one"
 
 
 def _path_problems(config: Config, directory: Path) -> Iterator[str]:

@@ -39,7 +39,7 @@ def test_the_campaign_may_turn_the_knobs(tmp_path: Path) -> None:
         ("simulation=null", "`simulation` is null"),
         ("simulation.scenario=conf/nowhere.yaml", "conf/nowhere.yaml does not exist"),
         ("simulation.knobs={confoundin: 1}", "did you mean `confounding`"),
-        ("campaign.id=mail", "campaign.id is 'mail' in the campaign, the scenario has 'coupon'"),
+        ("campaign.id=mail", "campaign.id is 'mail' in the campaign, but 'coupon' in the scenario"),
         ("campaign.control=nothing", "the list of arms is ['nothing', 'coupon_5'"),
         ("campaign.outcome_event=visit", "campaign.outcome_event is 'visit'"),
         ("campaign.outcome_window_days=7", "campaign.outcome_window_days is 7"),
