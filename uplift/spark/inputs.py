@@ -33,6 +33,7 @@ _ACCEPTED: dict[str, tuple[type[DataType], ...]] = {
     "boolean": (StringType, BooleanType),
     "timestamp": (StringType, TimestampType, TimestampNTZType, DateType),
 }
+_IN_WORDS = {"double": "a number", "boolean": "true or false", "timestamp": "a time"}
 _FILE, _BLOCK, _PLACE = "__file", "__block", "__place"
 
 
@@ -223,9 +224,10 @@ def _check_text(frame: DataFrame, fields: Sequence[_Field], source: str) -> None
     for number, field in enumerate(fields):
         if found is not None and found[f"bad {number}"]:
             raise ContractError(
-                f"`{field.given}` of {source} is no {field.type} in {found[f'bad {number}']} of "
-                f"{found['rows']} rows, such as {found[f'shown {number}']!r}. Correct these "
-                "rows, or the column's name or kind in the config."
+                f"`{field.given}` of {source} is not {_IN_WORDS[field.type]} in "
+                f"{found[f'bad {number}']} of {found['rows']} rows, such as "
+                f"{found[f'shown {number}']!r}. Correct these rows, or the column's name or kind "
+                "in the config."
             )
 
 
