@@ -1,1 +1,1 @@
-"""The decision API: coupon or not, for this customer, now."""
+"""The decision API: which coupon, if any, for this customer now."""

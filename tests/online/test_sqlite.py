@@ -1,4 +1,5 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,10 +81,12 @@ def test_a_store_of_another_release_is_refused(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "store")
 
 
-def test_a_closed_store_answers_nobody(tmp_path: Path) -> None:
+def test_a_closed_store_answers_nobody_in_no_thread(tmp_path: Path) -> None:
     build_store(tmp_path / "store", batches(CUSTOMERS), encoder())
     store = SqliteStore(tmp_path / "store")
     store.close()
 
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+    with ThreadPoolExecutor(1) as pool:
+        assert isinstance(pool.submit(store.get, "ann").exception(), ContractError)
+    with pytest.raises(ContractError, match=r"cannot be read .*closed"):
         store.get("ann")

@@ -25,6 +25,7 @@ from uplift.online.store import OnlineCustomer
 FORMAT = 1
 _FLOAT = np.dtype("<f8")
 _TABLE = "(unit_id TEXT NOT NULL, contactable INTEGER NOT NULL, features BLOB NOT NULL"
+_LOOKUP = "SELECT contactable, features FROM customers WHERE unit_id = ?"
 _WAY_OUT = "Publish again with jobs.publish_snapshot."
 
 
@@ -74,6 +75,7 @@ class SqliteStore:
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._is_closed = False
         try:
             found = dict(self._connection().execute("SELECT key, value FROM about"))
             self._names: tuple[str, ...] = tuple(json.loads(found["features"]))
@@ -93,11 +95,10 @@ class SqliteStore:
 
     def get(self, unit_id: str) -> OnlineCustomer | None:
         """The customer, or None if the run does not know them."""
-        row = (
-            self._connection()
-            .execute("SELECT contactable, features FROM customers WHERE unit_id = ?", (unit_id,))
-            .fetchone()
-        )
+        try:
+            row = self._connection().execute(_LOOKUP, (unit_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise ContractError(f"{self._path} cannot be read ({error}). {_WAY_OUT}") from error
         if row is None:
             return None
         contactable, features = row
@@ -106,6 +107,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close the connections of all threads. A second call does nothing."""
         with self._lock:
+            self._is_closed = True
             for connection in self._all:
                 connection.close()
             self._all.clear()
@@ -119,6 +121,8 @@ class SqliteStore:
             connection.execute(f"PRAGMA mmap_size = {sys.maxsize}")
             self._own.connection = connection
             with self._lock:
+                if self._is_closed:
+                    connection.close()
                 self._all.append(connection)
         return connection
 

@@ -29,7 +29,11 @@ class FeatureStore(Protocol):
         ...
 
     def get(self, unit_id: str) -> OnlineCustomer | None:
-        """The customer, or None if the run does not know them."""
+        """The customer, or None if the run does not know them.
+
+        Raises:
+            UpliftError: The store cannot answer.
+        """
         ...
 
     def close(self) -> None:
