@@ -1,0 +1,78 @@
+"""Score everybody: expected outcomes, worth of every coupon, segment and decile.
+
+Reads the table customer_features and the model; writes the table customer_scores.
+
+    python -m jobs.score_customers --config conf/base.yaml --config conf/campaigns/coupon.yaml
+    spark-submit jobs/score_customers.py --config ...
+
+Next: jobs/assign_coupons.py
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+
+from uplift.config import Config
+from uplift.errors import VersionMismatchError
+from uplift.learners.model import UpliftModel, load_model
+from uplift.logs import event
+from uplift.policy import value_rule
+from uplift.spark.door import run_job
+from uplift.spark.scoring import score_customers
+from uplift.spark.tables import read_table, write_table
+from uplift.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def run(spark: SparkSession, config: Config) -> None:
+    """Read, score, write."""
+    start = time.monotonic()
+    workspace = Workspace(config.workspace)
+    features = read_table(
+        spark, workspace.table("customer_features"), made_by="build_customer_features"
+    )
+    model = campaign_model(config)
+    with score_customers(
+        features,
+        model,
+        value=value_rule(config.campaign),
+        sure_thing_conversion=config.segments.sure_thing_conversion,
+        harm_tolerance=config.segments.harm_tolerance,
+    ) as scores:
+        rows = write_table(scores, workspace.table("customer_scores"))
+    event(
+        log,
+        "customer_scores.written",
+        rows=rows,
+        model_version=model.version,
+        seconds=round(time.monotonic() - start, 1),
+    )
+
+
+def campaign_model(config: Config) -> UpliftModel:
+    """The champion, if it knows the campaign's arms in the campaign's order.
+
+    Raises:
+        VersionMismatchError: It was trained with others.
+    """
+    model, arms = load_model(Workspace(config.workspace).model), config.campaign.arms
+    if model.arms != arms:
+        raise VersionMismatchError(
+            f"model {model.version!r} knows the arms {list(model.arms.names)}, the campaign has "
+            f"{list(arms.names)}. Train again with jobs/train_model, or restore the treatments of "
+            "`campaign`."
+        )
+    return model
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status of the job."""
+    return run_job(__doc__, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
