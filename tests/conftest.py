@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,6 +29,10 @@ def pytest_runtest_makereport(
     return report
 
 
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
+
+
 def real_log(name: str) -> Path:
     """A real log outside the repository; the test skips where it is absent."""
     path = DATA / name
@@ -44,9 +49,8 @@ def hillstrom() -> Path:
 @pytest.fixture(scope="session")
 def spark() -> "Iterator[SparkSession]":
     """One session for all tests; it starts only if a test asks."""
-    from uplift.spark.session import make_session
-
     from uplift.config import SparkSettings
+    from uplift.spark.session import make_session
 
     session = make_session(
         SparkSettings(master="local[2]", settings={"spark.sql.shuffle.partitions": "2"}),
