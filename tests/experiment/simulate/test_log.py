@@ -9,6 +9,8 @@ from tests.experiment.simulate.builders import small_scenario
 from uplift.errors import ConfigError
 from uplift.experiment.simulate import UNITS_PER_BLOCK, LogCounts, simulate_block, write_log
 
+USUAL = pa.default_memory_pool()
+WATCHED = pa.proxy_memory_pool(USUAL)  # outlives whatever is allocated in it
 TABLES = {"assignments", "events", "customers", "truth"}
 
 
@@ -72,13 +74,11 @@ def test_four_blocks_take_no_more_memory_than_one(tmp_path: Path) -> None:
 
 def peak_bytes(directory: Path, n_blocks: int) -> int:
     """The most that Python and Arrow held at once while a log was written."""
-    usual = pa.default_memory_pool()
-    ours = pa.proxy_memory_pool(usual)
-    pa.set_memory_pool(ours)
     tracemalloc.start()
+    pa.set_memory_pool(WATCHED)
     try:
         write_log(small_scenario(), directory, n_units=n_blocks * UNITS_PER_BLOCK, seed=1)
-        return tracemalloc.get_traced_memory()[1] + ours.max_memory()
+        return tracemalloc.get_traced_memory()[1] + WATCHED.max_memory()
     finally:
+        pa.set_memory_pool(USUAL)
         tracemalloc.stop()
-        pa.set_memory_pool(usual)
