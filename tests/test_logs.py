@@ -65,9 +65,21 @@ def test_others_speak_only_when_something_is_wrong():
 
     logging.getLogger("some_library").info("chatter")
     logging.getLogger("some_library").warning("trouble")
-    logging.getLogger("py4j").error("a traceback after Ctrl-C")
 
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["trouble"]
+
+
+def test_the_bridge_to_java_does_not_log_what_it_also_raises():
+    stream = io.StringIO()
+    configure_logging(stream)
+    given = {"name": "root", "level": logging.ERROR, "lineno": 1, "args": (), "exc_info": None}
+
+    for source in ("site-packages/py4j/java_gateway.py", "site-packages/other/gateway.py"):
+        logging.getLogger().handle(logging.LogRecord(pathname=source, msg=source, **given))
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "site-packages/other/gateway.py"
+    ]
 
 
 def test_configuring_again_moves_the_lines_and_doubles_none():

@@ -9,12 +9,13 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 Fact = str | int | float | bool | None | list[str]
 
 _OURS = ("uplift", "jobs", "serving", "__main__")
-_QUIET = ("py4j",)  # logs a traceback of its own when somebody presses Ctrl-C
+_QUIET = "py4j"  # logs tracebacks of what it also raises, and does so in the root's name
 
 
 def configure_logging(stream: TextIO | None = None) -> None:
@@ -27,12 +28,11 @@ def configure_logging(stream: TextIO | None = None) -> None:
     for handler in [handler for handler in root.handlers if isinstance(handler, _EventHandler)]:
         root.removeHandler(handler)
     handler = _EventHandler(target)
+    handler.addFilter(lambda record: Path(record.pathname).parent.name != _QUIET)
     handler.setFormatter(_HumanLine() if target.isatty() else _JsonLine())
     root.addHandler(handler)
     for name in _OURS:
         logging.getLogger(name).setLevel(logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **facts: Fact) -> None:
