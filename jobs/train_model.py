@@ -31,7 +31,7 @@ from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
 from uplift.spark.training_rows import TrainingRows, training_rows
 from uplift.tracking.code import code_version
-from uplift.tracking.registry import RegisteredVersion
+from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
 from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run
 from uplift.tracking.store import TrackingStore, open_store
 from uplift.workspace import Workspace, read_document
@@ -47,14 +47,13 @@ def run(spark: SparkSession, config: Config) -> None:
     """Read, fit, register."""
     start = time.monotonic()
     workspace = Workspace(config.workspace)
-    report = read_document(workspace.report("experiment"), made_by="check_experiment")
-    require_sound(report, config.experiment.override_failed_verdict_by)
+    require_sound(experiment_report(config), config.experiment.override_failed_verdict_by)
     table = read_table(spark, workspace.table(TRAINING_SET), made_by="build_training_set")
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)
     rows = rows_to_learn_from(table, config)
     model = fit(rows, config, digest=found.digest)
-    version = enter(store, model, rows, found, report, config)
+    version = enter(store, model, rows, found, config, alias=CHALLENGER)
     event(
         log,
         "model.trained",
@@ -66,6 +65,12 @@ def run(spark: SparkSession, config: Config) -> None:
         outcomes=list(model.outcomes),
         seconds=round(time.monotonic() - start, 1),
     )
+
+
+def experiment_report(config: Config) -> dict[str, object]:
+    """What jobs/check_experiment found."""
+    path = Workspace(config.workspace).report("experiment")
+    return read_document(path, made_by="check_experiment")
 
 
 def require_sound(report: Mapping[str, object], override_by: str | None) -> None:
@@ -118,10 +123,11 @@ def enter(
     model: UpliftModel,
     rows: TrainingRows,
     found: Fingerprint,
-    report: Mapping[str, object],
     config: Config,
+    *,
+    alias: Alias,
 ) -> RegisteredVersion:
-    """Log the training as a run and its model as the challenger."""
+    """Log the training as a run, and register its model."""
     source = Workspace(config.workspace).table(TRAINING_SET)
     return log_model_run(
         store,
@@ -137,9 +143,10 @@ def enter(
             },
             documents={
                 "config.json": config.model_dump(mode="json", exclude=SECRET),
-                "experiment.json": report,
+                "experiment.json": experiment_report(config),
             },
         ),
+        alias=alias,
     )
 
 

@@ -20,7 +20,7 @@ from uplift.learners.boosting import LocalTrainer
 from uplift.learners.fit import fit_model
 from uplift.learners.model import UpliftModel
 from uplift.tracking.code import CodeVersion
-from uplift.tracking.registry import RegisteredVersion
+from uplift.tracking.registry import CHALLENGER, RegisteredVersion
 from uplift.tracking.runs import Findings, Lesson, log_model_run
 from uplift.tracking.store import TrackingStore
 
@@ -74,6 +74,7 @@ def log_small_run(
         lesson=LESSON,
         code=CODE,
         findings=findings or Findings(metrics={"n_rows": 900.0}),
+        alias=CHALLENGER,
     )
 
 

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import mlflow.models
 import mlflow.pyfunc
 import pandas as pd
 import pytest
@@ -104,8 +105,12 @@ def test_requirements_are_pinned_and_name_what_the_code_imports(logged: Logged) 
 
 
 def test_nothing_in_a_logged_model_is_pickled(logged: Logged) -> None:
-    suffixes = {path.suffix for path in packed(logged).rglob("*") if path.is_file()}
-    assert suffixes <= {"", ".py", ".json", ".npz", ".yaml", ".txt", ".pyc", ".nbi", ".nbc"}
+    flavor = mlflow.models.Model.load(str(packed(logged))).flavors["python_function"]
+    assert Path(flavor["model_code_path"]).name == "pyfunc_model.py"
+    assert "python_model" not in flavor
+    protocol_marks = {bytes([0x80, protocol]) for protocol in range(2, 6)}
+    files = [path for path in packed(logged).rglob("*") if path.is_file()]
+    assert not [path for path in files if path.read_bytes()[:2] in protocol_marks]
 
 
 def test_the_signature_names_features_and_arms(logged: Logged) -> None:

@@ -37,16 +37,17 @@ def test_findings_are_kept_with_the_run_and_numbers_with_the_model(
     version = builders.log_small_run(
         logged.store,
         findings=Findings(
-            metrics={"qini.5% off (web)": 0.25},
+            metrics={"qini.5% off (web)": 0.25, **{f"many.{n}": 1.0 for n in range(1200)}},
             figures={"qini.png": figure},
             documents={"config.json": {"rounds": 5}},
         ),
     )
 
     metrics = logged.store.client.get_run(version.run_id).data.metrics
-    assert metrics == {"qini.5_ off _web_": 0.25}
+    assert metrics["qini.5_ off _web_"] == 0.25
+    assert len(metrics) == 1201
     model = logged.store.client.get_logged_model(version.model_id)
-    assert [(m.key, m.value) for m in model.metrics] == [("qini.5_ off _web_", 0.25)]
+    assert {m.key: m.value for m in model.metrics} == metrics
     kept = mlflow.artifacts.download_artifacts(
         run_id=version.run_id, dst_path=str(tmp_path), tracking_uri=logged.store.uri
     )

@@ -1,10 +1,14 @@
 """May the challenger serve? Two questions to held-out rows, and the answer in words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uplift.evaluation.uncertainty import Estimate
+from uplift.arms import Arms
+from uplift.evaluation.metrics import autoc
+from uplift.evaluation.policy_value import PolicySums, hajek_value
+from uplift.evaluation.ranked_sums import RankedSums
+from uplift.evaluation.uncertainty import Estimate, from_replicates
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,45 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
+def verdict(
+    arms: Arms,
+    rankings: Sequence[RankedSums],
+    policies: PolicySums,
+    *,
+    challenger: str,
+    level: float,
+) -> Verdict:
+    """The answer of ``judge`` for the sums of held-out rows.
+
+    Args:
+        arms: Of the campaign.
+        rankings: Of treatments 1..K by the challenger's cate.
+        policies: On net value in euro: the constant ones, the challenger's and its rivals'.
+        challenger: The name of its policy.
+        level: Of the intervals; that of AUTOC is raised, because each treatment is one more chance
+            to look good by luck.
+    """
+    surer = 1.0 - (1.0 - level) / arms.n_treatments
+    own = hajek_value(policies, challenger)
+    return judge(
+        {
+            name: from_replicates(autoc(sums, number), level=surer)
+            for number, (name, sums) in enumerate(zip(arms.treatments, rankings, strict=True), 1)
+        },
+        {
+            rival: from_replicates(own - hajek_value(policies, rival), level=level)
+            for rival in policies.names
+            if rival != challenger
+        },
+        level=surer,
+    )
+
+
 def judge(autoc: Mapping[str, Estimate], leads: Mapping[str, Estimate], *, level: float) -> Verdict:
     """Promote a challenger whose ranking beats chance and whose policy nobody clearly beats.
 
-    The ranking beats chance if the interval of AUTOC lies above 0 for at least one treatment. With
-    K treatments give intervals of level 1 - (1 - level) / K, or a useless ranking gets K chances.
-    The policy may fall short of a rival by one standard error of the paired difference: less is
+    The ranking beats chance if the interval of AUTOC lies above 0 for at least one treatment. The
+    policy may fall short of a rival by one standard error of the paired difference: less is
     what two equal policies differ by, so a model is not refused for bad luck alone. The margin
     shrinks as the log grows.
 

@@ -44,7 +44,7 @@ class RegisteredVersion:
 def register(
     store: TrackingStore, *, source: str, run_id: str, model_id: str, model_version: str
 ) -> RegisteredVersion:
-    """Add a logged model to the registry as its next version, as the challenger."""
+    """Add a logged model to the registry as its next version."""
     name = store.registered_model
     if _registered_model(store) is None:
         store.client.create_registered_model(name)
@@ -55,13 +55,17 @@ def register(
         tags={MODEL_VERSION_TAG: model_version, MODEL_ID_TAG: model_id},
         model_id=model_id,
     )
-    store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return _described(version)
 
 
+def point(store: TrackingStore, alias: Alias, version: RegisteredVersion) -> None:
+    """Let the alias name this version; whoever it named before stays registered."""
+    store.client.set_registered_model_alias(store.registered_model, alias, str(version.number))
+
+
 def promote(store: TrackingStore, version: RegisteredVersion) -> None:
-    """Make this version the champion; whoever was it stays registered."""
-    store.client.set_registered_model_alias(store.registered_model, CHAMPION, str(version.number))
+    """Make this version the champion."""
+    point(store, CHAMPION, version)
 
 
 def version_at(store: TrackingStore, alias: Alias) -> RegisteredVersion | None:

@@ -25,11 +25,12 @@ from mlflow.utils import mlflow_tags
 from uplift.learners.model import UpliftModel
 from uplift.tracking.code import CodeVersion
 from uplift.tracking.package import save_pyfunc
-from uplift.tracking.registry import RegisteredVersion, register
+from uplift.tracking.registry import Alias, RegisteredVersion, point, register
 from uplift.tracking.store import TrackingStore
 
 Setting = str | int | float | bool | None
-_NOT_IN_A_KEY = re.compile(r"[^\w\-. :/]")  # what MLflow refuses in the name of a metric
+_NOT_IN_A_KEY = re.compile(r"[^\w\-. :]")  # what MLflow may refuse in the name of a metric
+_METRICS_AT_ONCE = 1000  # what MLflow takes in one call
 
 
 class Figure(Protocol):
@@ -76,8 +77,9 @@ def log_model_run(
     lesson: Lesson,
     code: CodeVersion,
     findings: Findings,
+    alias: Alias,
 ) -> RegisteredVersion:
-    """Log one training as one run, and register its model as the challenger.
+    """Log one training as one run, and register its model under an alias.
 
     Args:
         store: Where to.
@@ -87,6 +89,7 @@ def log_model_run(
         lesson: What it learned from.
         code: What trained it.
         findings: Whatever else should be kept with the run.
+        alias: ``challenger`` for a model that has yet to prove itself.
 
     Returns:
         The new version of the registered model.
@@ -104,30 +107,46 @@ def log_model_run(
         store.client.log_inputs(run_id, datasets=[_dataset_input(lesson)])
         model_id, source = _log_model(store, run_id, model, name)
         log_findings(store, findings, run_id=run_id, model_id=model_id)
-        return register(
+        version = register(
             store,
             source=source,
             run_id=run_id,
             model_id=model_id,
             model_version=model.version,
         )
+        point(store, alias, version)
+        return version
 
 
 def log_findings(store: TrackingStore, findings: Findings, *, run_id: str, model_id: str) -> None:
     """Add numbers, pictures and documents to a run, the numbers to the model it made as well."""
     now = int(time.time() * 1000)
-    store.client.log_batch(
-        run_id,
-        metrics=[
-            Metric(_NOT_IN_A_KEY.sub("_", key), value, now, step=0, model_id=model_id)
-            for key, value in findings.metrics.items()
-        ],
-    )
+    metrics = [
+        Metric(_NOT_IN_A_KEY.sub("_", key), value, now, step=0, model_id=model_id)
+        for key, value in findings.metrics.items()
+    ]
+    for start in range(0, len(metrics), _METRICS_AT_ONCE):
+        store.client.log_batch(run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
     for file_name, figure in findings.figures.items():
         store.client.log_figure(run_id, figure, f"figures/{file_name}")
     for file_name, document in findings.documents.items():
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         store.client.log_text(run_id, text, f"documents/{file_name}")
+
+
+def numbers_in(document: Mapping[str, object], above: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a nested document under its dotted name; lists are left out.
+
+    Examples:
+        >>> dict(numbers_in({"rows": 7, "ate": {"low": 0.1, "high": None}, "bins": [1, 2]}))
+        {'rows': 7.0, 'ate.low': 0.1}
+    """
+    for key, value in document.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from numbers_in(value, f"{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)
 
 
 @contextmanager
