@@ -63,21 +63,22 @@ def test_outcomes_look_forward_and_features_back(spark):
     assert (row["age"], row["region"]) == (41.0, "north")
 
 
-@pytest.mark.parametrize(
-    ("bought_at", "conversion", "purchases_before"),
-    [
-        (START - TICK, 0.0, 1.0),
-        (START, 1.0, 0.0),
-        (START + 14 * DAY - TICK, 1.0, 0.0),
-        (START + 14 * DAY, 0.0, 0.0),
-    ],
-)
-def test_a_purchase_is_before_the_assignment_or_in_its_window_never_both(
-    spark, bought_at, conversion, purchases_before
-):
-    row = only(build(spark, [("ann", "purchase", bought_at, 2.0)]))
-    assert (row["conversion"], row["revenue"]) == (conversion, 2.0 * conversion)
-    assert row["purchase_count_30d"] == purchases_before
+def test_a_purchase_is_before_the_assignment_or_in_its_window_never_both(spark):
+    bought_at = {
+        "just before": START - TICK,
+        "at assignment": START,
+        "last moment": START + 14 * DAY - TICK,
+        "too late": START + 14 * DAY,
+    }
+    events = [(unit, "purchase", at, 2.0) for unit, at in bought_at.items()]
+    frame = build(spark, events, [(unit, 1, START, None, None) for unit in bought_at])
+    found = frame.select("unit_id", "purchase_count_30d", "conversion", "revenue").collect()
+    assert sorted(map(tuple, found)) == [
+        ("at assignment", 0.0, 1.0, 2.0),
+        ("just before", 1.0, 0.0, 0.0),
+        ("last moment", 0.0, 1.0, 2.0),
+        ("too late", 0.0, 0.0, 0.0),
+    ]
 
 
 def test_silence_is_zero_not_null(spark):

@@ -123,6 +123,8 @@ def read_flat_log(
         )
     fields = [*outcomes_and_arm, *_feature_fields(static)]
     if flat_log.unit_id is None:
+        given = [field.given for field in fields if field.given is not None]
+        require_columns(frame, given, source=flat_log.path)  # before a column of ours joins them
         frame = number_rows(frame)
     fields.insert(0, _Field(flat_log.unit_id or columns.UNIT_ID, columns.UNIT_ID, "string"))
     typed = _typed(frame, fields, source=flat_log.path)
