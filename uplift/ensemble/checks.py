@@ -49,7 +49,7 @@ def _check_shapes(ensemble: "FlatEnsemble") -> None:
         or ensemble.set_words.ndim != 1
         or starts[:1].tolist() != [0]
         or starts[-1] != len(ensemble.set_words)
-        or (np.diff(starts) < 0).any()
+        or (np.diff(starts) < 1).any()
     ):
         raise ContractError("`set_start` does not cut `set_words` into sets.")
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from uplift.ensemble import kernels, store
 from uplift.ensemble.checks import check_ensemble
+from uplift.ensemble.masks import mask_layout
 from uplift.errors import ContractError
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
@@ -110,8 +112,11 @@ class FlatEnsemble:
             features: float64, shape (n, d). NaN is a value that is not known.
         """
         self._require(features)
-        return kernels.walk(
-            np.ascontiguousarray(features),
+        features = np.ascontiguousarray(features)
+        if self._masks is not None:
+            return kernels.sum_by_masks(features, self._masks, self.n_outputs)
+        return kernels.sum_by_steps(
+            features,
             self.roots,
             self.first_output,
             self.feature,
@@ -158,6 +163,10 @@ class FlatEnsemble:
             )
         except (ContractError, TypeError, ValueError) as error:
             raise ContractError(f"{path} holds no usable ensemble: {error}") from error
+
+    @cached_property
+    def _masks(self) -> kernels.MaskLayout | None:
+        return mask_layout(self)
 
     def _contents(self) -> dict[str, npt.NDArray[np.generic]]:
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
