@@ -1,5 +1,4 @@
 import hashlib
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import build_training_set
-from tests.features.builders import CONF, DAY, START
+from tests.features.builders import CONF, assert_one_sentence, assignments, write_raw_log
 
 pytestmark = pytest.mark.spark
 
@@ -125,66 +124,6 @@ def test_a_unit_column_that_repeats_is_refused(workspace, capsys):
     assert_one_sentence(
         error, "`unit_id`", "not unique in 3 of 4 rows, such as 'Urban'", "Keep one"
     )
-
-
-def assert_one_sentence(error: str, *parts: str) -> None:
-    complaints = [line for line in error.splitlines() if not line.startswith("{")]
-    assert len(complaints) == 1, error
-    assert complaints[0].startswith("error: ")
-    for part in parts:
-        assert part in complaints[0]
-
-
-ARMS = ("no_coupon", "coupon_5", "coupon_10")
-
-
-def assignments(*arms: str) -> pa.Table:
-    """Units u0, u1, ... with these arms."""
-    return pa.table(
-        {
-            "experiment_id": ["coupon"] * len(arms),
-            "unit_id": [f"u{i}" for i in range(len(arms))],
-            "arm": list(arms),
-            "assigned_at": pa.array([START] * len(arms), pa.timestamp("us", "UTC")),
-        }
-    )
-
-
-def write_raw_log(root: Path, **changes: pa.Table) -> Path:
-    """Six customers, two per arm, each with a purchase ten days before and one after."""
-    units = [f"u{i}" for i in range(6)]
-    event_at = [START - 10 * DAY] * 6 + [START + i * 5 * DAY for i in range(6)]
-    tables = {
-        "assignments": assignments(*ARMS * 2),
-        "events": pa.table(
-            {
-                "unit_id": units * 2,
-                "event_type": ["purchase"] * 12,
-                "event_at": pa.array(event_at, pa.timestamp("us", "UTC")),
-                "value": [float(i) for i in range(12)],
-            }
-        ),
-        "customers": pa.table({"unit_id": units, "age": [30, 40, None, 50, 60, 70]}),
-    }
-    root.mkdir(parents=True)
-    for name, table in {**tables, **changes}.items():
-        pq.write_table(table, root / f"{name}.parquet")
-    (root / "campaign.yaml").write_text(
-        f"""
-workspace: {root.parent / "workspace"}
-run_date: {(START + timedelta(days=40)).date()}
-inputs:
-  raw:
-    assignments: {root}/assignments.parquet
-    events: {root}/events.parquet
-    customers: {root}/customers.parquet
-features:
-  static: [{{name: age, kind: numeric}}]
-  events: [{{event_type: purchase, aggregates: [count, sum], window_days: [30]}}]
-""",
-        encoding="utf-8",
-    )
-    return root / "campaign.yaml"
 
 
 def train_on_raw_log(workspace: Path, *options: str, **changes: pa.Table) -> int:
