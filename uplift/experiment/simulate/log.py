@@ -49,7 +49,7 @@ def write_log(scenario: Scenario, directory: Path, *, n_units: int, seed: int) -
     events = 0
     sizes = block_sizes(n_units)
     for number, size in enumerate(sizes):
-        events += _write_block(
+        events += write_block(
             simulate_block(scenario, seed=seed, block=number, n_units=size), staging, number
         )
     for table in TABLES:
@@ -71,7 +71,7 @@ def block_sizes(n_units: int) -> list[int]:
     return [UNITS_PER_BLOCK] * full + ([rest] if rest else [])
 
 
-def _write_block(block: Block, staging: Path, number: int) -> int:
+def write_block(block: Block, staging: Path, number: int) -> int:
     """Write one part of each table and return the number of events."""
     for name in TABLES:
         table = getattr(block, name)
