@@ -77,7 +77,7 @@ def build(spark: SparkSession, config: Config) -> ExperimentReport:
             binary=[columns.CONVERSION],
             chances=[columns.PROPENSITY],
             features=[*numeric, *categorical],
-            source="the log of the experiment",
+            source=f"the log of experiment {config.campaign.id!r}",
         )
         covariates = arm_counts(units, numeric, categorical, n_arms=n_arms)
         outcomes = arm_counts(units, _outcomes(units), n_arms=n_arms)

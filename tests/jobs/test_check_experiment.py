@@ -1,0 +1,238 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import check_experiment
+from tests.conftest import ROOT
+from uplift.workspace import Workspace, read_document
+
+pytestmark = pytest.mark.spark
+
+BASE = ["--config", str(ROOT / "conf/base.yaml")]
+HILLSTROM = [*BASE, "--config", str(ROOT / "conf/examples/hillstrom.yaml")]
+
+FLAT = """
+workspace: {workspace}
+campaign: {{id: test}}
+inputs:
+  flat_log:
+    {{path: {path}, format: csv, unit_id: who, arm: group, conversion: bought, revenue: spent}}
+features:
+  static: [{{name: age, kind: numeric}}, {{name: zip, kind: categorical}}]
+"""
+RAW = """
+workspace: {workspace}
+campaign: {{id: test}}
+inputs:
+  raw: {{assignments: {path}/a.csv, events: {path}/e.csv, customers: {path}/c.csv, format: csv}}
+features:
+  static: [{{name: age, kind: numeric}}]
+  events: [{{event_type: purchase, aggregates: [count], window_days: [30]}}]
+"""
+HEADER = "who,group,bought,spent,age,zip"
+ARMS = ("no_coupon", "coupon_5", "coupon_10")
+
+
+def rows(*sizes, bought="1"):
+    """Rows of the three arms, all alike within but for age and zip."""
+    arms = [arm for arm, size in zip(ARMS, sizes, strict=False) for _ in range(size)]
+    return [f"u{i},{arm},{bought},2.5,{20 + i % 7},{i % 3}" for i, arm in enumerate(arms)]
+
+
+class Case:
+    """A folder with a log and the options that point the job to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.csv"
+        self.workspace = folder / "workspace"
+
+    def flat(self, lines, *options, header=HEADER):
+        self.log.write_text("\n".join([header, *lines]) + "\n")
+        return self._run(FLAT.format(workspace=self.workspace, path=self.log), options)
+
+    def raw(self, assignments, events, customers, *options):
+        for name, lines in zip("aec", (assignments, events, customers), strict=True):
+            (self.folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+        return self._run(RAW.format(workspace=self.workspace, path=self.folder), options)
+
+    def _run(self, config, options):
+        path = self.folder / "config.yaml"
+        path.write_text(config)
+        return check_experiment.main([*BASE, "--config", str(path), *options])
+
+    @property
+    def report(self):
+        path = Workspace(self.workspace).report("experiment")
+        return read_document(path, made_by="check_experiment.py")
+
+
+@pytest.fixture
+def case(tmp_path, spark):
+    return Case(tmp_path)
+
+
+def check_of(report, name):
+    return next(check for check in report["checks"] if check["name"] == name)
+
+
+def test_a_sound_log_passes_and_its_report_is_written(case):
+    assert case.flat(rows(30, 30, 30)) == 0
+    assert case.report["verdict"] == "pass"
+    assert [arm["n_units"] for arm in case.report["arms"]] == [30, 30, 30]
+    assert {effect["outcome"] for effect in case.report["effects"]} == {"conversion", "revenue"}
+
+
+def test_the_same_log_gives_the_same_bytes(case):
+    path = Workspace(case.workspace).report("experiment")
+    case.flat(rows(30, 30, 30))
+    first = path.read_bytes()
+    case.flat(rows(30, 30, 30))
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([], r"log\.csv is empty: 0 rows"),
+        (rows(3), r"no row of 2 of the campaign's 3 arms: 'coupon_5', 'coupon_10'"),
+        ([*rows(1, 1, 1), "x,coupon_15,1,0,30,1"], r"1 of 4 rows .* unknown .*: 'coupon_15'"),
+        (rows(2, 2, 2, bought="2"), r"`conversion` .* is not 0 or 1 in 6 of 6 rows, such as 2\.0"),
+        ([*rows(1, 1, 1), ",no_coupon,1,0,30,1"], r"`unit_id` .* is null in 1 of 4 rows"),
+        ([f"u{i},{arm},1,0,,1" for i, arm in enumerate(ARMS)], r"1 of 2 features .*: 'age'"),
+        ([*rows(1, 1, 1), "x,coupon_5,1,0,old,1"], r"`age` .* not a number in 1 of 4 .*'old'"),
+        ([*rows(1, 1, 1), *rows(1)], r"is not unique in 2 of 4 rows, such as 'u0'"),
+    ],
+    ids=["empty", "one arm", "unknown arm", "not binary", "no key", "all null", "text", "repeated"],
+)
+def test_a_bad_log_is_refused_in_one_sentence(case, capsys, lines, sentence):
+    assert case.flat(lines) == 2
+    stderr = capsys.readouterr().err
+    assert re.fullmatch(rf"error: .*{sentence}.*\n", stderr), stderr
+
+
+def test_all_missing_columns_are_named_in_one_sentence(case, capsys):
+    assert case.flat(["u1,no_coupon,1,5"], header="who,arm,bought,ages") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {case.log} lacks 4 of 6 columns: `group`")
+    assert "`age` (is it `ages`?)" in line
+
+
+def test_a_missing_file_is_named_and_its_traceback_comes_only_when_asked_for(case, capsys):
+    elsewhere = ["--log", str(case.folder / "absent.csv")]
+    assert case.flat([], *elsewhere) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"error: {case.folder}/absent.csv does not exist. Check `inputs.flat_log.path`."
+    )
+    assert case.flat([], *elsewhere, "--traceback") == 2
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_a_failed_check_refuses_after_the_report_is_written(case, capsys):
+    assert case.flat(rows(90, 10, 10)) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: experiment 'test' fails 1 of 5 checks: the arms hold 90, 10, 10")
+    assert "experiment.override_failed_verdict_by" in line
+    assert case.report["verdict"] == "fail"
+    assert case.report["overridden_by"] is None
+
+
+def test_a_name_overrides_a_failed_check_and_stands_in_the_report(case, capsys):
+    assert case.flat(rows(90, 10, 10), "--set", "experiment.override_failed_verdict_by=ann") == 0
+    assert (case.report["verdict"], case.report["overridden_by"]) == ("fail", "ann")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["level"] == "warning"
+
+
+def test_planned_shares_by_name_reach_the_check_by_number(case):
+    shares = "campaign.planned_shares={coupon_10: 0.1, no_coupon: 0.8, coupon_5: 0.1}"
+    assert case.flat(rows(80, 10, 10), "--set", shares) == 0
+    assert check_of(case.report, "sample_ratio")["value"] == 1.0
+
+
+A = "experiment_id,unit_id,arm,assigned_at,propensity,cluster_id"
+E = "unit_id,event_type,event_at,value"
+C = "unit_id,age"
+
+
+def raw_tables(n=120):
+    """Arms in turn; everybody bought before, and after it whoever got the 10 euro coupon."""
+    units = range(n)
+    assigned = [f"test,u{i},{ARMS[i % 3]},2026-01-10T00:00:00Z,," for i in units]
+    bought = [f"u{i},purchase,2026-01-05T00:00:00Z,9" for i in units]
+    bought += [f"u{i},purchase,2026-01-12T00:00:00Z,9" for i in units if i % 3 == 2]
+    return [A, *assigned], [E, *bought], [C, *[f"u{i},{20 + i // 3}" for i in units]]
+
+
+def test_three_raw_tables_are_judged_as_they_would_be_learned_from(case):
+    assignments, events, customers = raw_tables()
+    assert case.raw(assignments, events, customers) == 0
+    assert case.report["verdict"] == "pass"
+    effects = {(e["outcome"], e["arm"]): e["difference"] for e in case.report["effects"]}
+    assert effects == {
+        ("conversion", "coupon_5"): 0.0,
+        ("conversion", "coupon_10"): 1.0,
+        ("revenue", "coupon_5"): 0.0,
+        ("revenue", "coupon_10"): 9.0,
+    }
+
+
+def test_two_arms_late_assignments_and_gaps_in_propensities_are_doubted(case):
+    assignments, events, customers = raw_tables()
+    assignments.append("test,u0,coupon_5,2026-02-01T00:00:00Z,0.3,")
+    assert case.raw(assignments, events, customers) == 0
+    verdicts = {check["name"]: check["verdict"] for check in case.report["checks"]}
+    assert verdicts == {
+        "sample_ratio": "pass",
+        "imbalance": "pass",
+        "one_arm_each": "warn",
+        "logged_propensities": "warn",
+        "propensity_floor": "pass",
+        "assigned_in_time": "warn",
+    }
+
+
+def test_another_experiments_rows_do_not_count_and_an_absent_one_is_named(case, capsys):
+    assignments, events, customers = raw_tables()
+    assignments += [f"other,v{i},no_coupon,2026-01-10T00:00:00Z,," for i in range(90)]
+    assert case.raw(assignments, events, customers) == 0
+    assert check_of(case.report, "sample_ratio")["value"] == 1.0
+    capsys.readouterr()
+
+    assert case.raw(assignments, events, customers, "--set", "campaign.id=absent") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no row of experiment 'absent'; it has ['other', 'test']" in line
+
+
+def test_hillstrom_passes_with_the_published_figures(spark, hillstrom, tmp_path):
+    options = ["--log", str(hillstrom), "--set", f"workspace={tmp_path}"]
+    assert check_experiment.main([*HILLSTROM, *options]) == 0
+
+    report = read_document(Workspace(tmp_path).report("experiment"), made_by="check_experiment.py")
+    assert report["verdict"] == "pass"
+    assert round(check_of(report, "imbalance")["value"], 5) == 0.01366
+    figures = [(e["difference"], e["standard_error"]) for e in report["effects"]]
+    assert [(round(d, 6), round(s, 6)) for d, s in figures] == [
+        (0.076590, 0.003386),
+        (0.045233, 0.003234),
+        (0.769827, 0.145247),
+        (0.424412, 0.130333),
+    ]
+
+
+def test_spark_submit_runs_the_job_file_with_the_same_exit_status(tmp_path):
+    command = [str(Path(sys.executable).with_name("spark-submit")), "--master", "local[1]"]
+    command += [str(ROOT / "jobs/check_experiment.py"), *HILLSTROM]
+    command += ["--log", str(tmp_path / "absent.csv"), "--set", f"workspace={tmp_path}"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+    told = done.stdout + done.stderr  # spark-submit hands our stderr on to its stdout
+    assert done.returncode == 2
+    assert f"error: {tmp_path}/absent.csv does not exist." in told
+    assert "Traceback" not in told
