@@ -97,16 +97,14 @@ def _ensemble(header: Block, trees: Sequence[Block], link: Link, sigmoid: float)
         )
 
     decision = _integers(trees, "decision_type")
-    threshold = _floats(trees, "threshold")
-    is_set = (decision & CATEGORICAL) != 0
-    threshold[is_set] += np.repeat(first_set, n_nodes)[is_set]
+    sets_before = np.where((decision & CATEGORICAL) != 0, np.repeat(first_set, n_nodes), 0)
     with_sets = [tree for tree in trees if tree["num_cat"] != "0"]
     set_sizes = [np.diff(_integers([tree], "cat_boundaries")) for tree in with_sets]
     arrays = {
         "roots": np.where(n_nodes > 0, first_node, ~first_leaf),
         "first_output": np.zeros(len(trees)),
         "feature": _integers(trees, "split_feature"),
-        "threshold": threshold,
+        "threshold": _floats(trees, "threshold") + sets_before,
         "decision": decision,
         "left": children("left_child"),
         "right": children("right_child"),

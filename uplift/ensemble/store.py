@@ -1,8 +1,10 @@
 """Named arrays in one npz file: no pickle inside, the same bytes every time, written at once."""
 
+import io
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ FORMAT_VERSION = 1
 
 _VERSION = "format_version"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip entry can carry
+_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, EOFError, OSError)
 _WAY_OUT = "Train again with jobs/train_model, or fetch the model again."
 
 
@@ -50,12 +53,10 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.ge
                     f"{path} has format {version}, this software reads {FORMAT_VERSION}. {_WAY_OUT}"
                 )
             return {name: _read(archive, name) for name in names}
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise ContractError(f"{path} is no whole ensemble file: {error}. {_WAY_OUT}") from error
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> npt.NDArray[np.generic]:
-    with archive.open(f"{name}.npy") as stream:
-        array = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read()  # to the end, so that the checksum is verified
-    return np.asarray(array)
+    content = io.BytesIO(archive.read(f"{name}.npy"))  # whole, so that its checksum is verified
+    return np.asarray(np.lib.format.read_array(content, allow_pickle=False))
