@@ -44,7 +44,7 @@ bench: $(READY)  ## benchmarks, one table: ours, peer, floor, ratio
 
 lock: $(READY)  ## pin all packages anew, from pyproject.toml
 	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --python-version 3.11 \
-		--no-emit-index-url --no-header --upgrade -o requirements.txt
+		--no-header --upgrade -o requirements.txt
 
 clean:  ## remove the environment and every built file
 	rm -rf .venv .workspace build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,64 @@
+"""Print on one screen what a campaign's last walk has found, and where its files are.
+
+Reads the reports ``experiment``, ``evaluation``, ``promotion``, ``allocation`` and, of a simulated
+campaign, ``truth``; the run that ``published/CURRENT`` points to, and its exports. Without Spark.
+
+    python -m jobs.print_summary --config conf/base.yaml --config conf/campaigns/coupon.yaml
+
+Next: ``make serve``
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from uplift.audience.snapshot import current
+from uplift.config import Config
+from uplift.evaluation import summary
+from uplift.policy import SEGMENTS
+from uplift.spark.door import run_plain_job
+from uplift.workspace import Workspace, read_document
+
+Report = TypeVar("Report", bound=summary.View)
+
+
+def run(config: Config) -> None:
+    """Write the summary to standard output."""
+    workspace = Workspace(config.workspace)
+
+    def report(kind: type[Report], job: str) -> Report:
+        path = workspace.report(kind.__name__.lower())
+        return kind.model_validate(read_document(path, made_by=job))
+
+    text = summary.summarise(
+        report(summary.Experiment, "check_experiment"),
+        report(summary.Evaluation, "evaluate_model"),
+        report(summary.Promotion, "evaluate_model"),
+        report(summary.Allocation, "assign_coupons"),
+        report(summary.Truth, "compare_with_truth") if config.simulation else None,
+        arms=config.campaign.arms.names,
+        segments=SEGMENTS,
+    )
+    files = "\n".join(f"  {label:<15}{path}" for label, path in _files(workspace, config).items())
+    sys.stdout.write(f"\nCampaign {config.campaign.id}\n\n{text}\n\nFiles\n{files}\n\n")
+
+
+def _files(workspace: Workspace, config: Config) -> dict[str, Path]:
+    snapshot = current(workspace.published)
+    export = f"{config.export.segment}-{snapshot.run_id}.{config.export.format}"
+    return {
+        "published run": snapshot.folder,
+        "audience": workspace.exports / export,
+        "reports": workspace.report("experiment").parent,
+        "models": workspace.root / "mlflow.db",
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status of the job."""
+    return run_plain_job(__doc__, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
