@@ -1,6 +1,5 @@
 """Evaluation: a model that proves itself serves; one that does not is refused in words."""
 
-import gzip
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import build_training_set, check_experiment, evaluate_model, train_model
-from tests.conftest import ROOT, real_log
+from jobs import evaluate_model, train_model
 from tests.jobs.builders import config_of, training_set, write_training_set
-from uplift.config import Config, load_config
+from uplift.config import Config
 from uplift.errors import ModelNotReadyError, VersionMismatchError
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
@@ -201,30 +199,6 @@ def test_without_effect_the_averages_of_the_arms_serve(spark: SparkSession, tmp_
     evaluate_model.run(spark, judged.config)
     assert judged.served.version == judged.report("promotion")["model_version"]
     assert f"The champion {judged.served.version} stays." not in promotion["reasons"]  # type: ignore[operator]
-
-
-def test_a_log_with_hardly_any_effect_promotes_nobody(spark: SparkSession, tmp_path: Path) -> None:
-    path = real_log("information_insurance/train.csv.gz")
-    with gzip.open(path, "rt") as file:
-        header = file.readline().strip().replace('"', "").split(",")
-    named = [name for name in header if name not in {"TREATMENT", "PURCHASE", "UNIQUE_ID"}]
-    static = ", ".join(f"{{name: {name}, kind: numeric}}" for name in named)
-    config = load_config(
-        [ROOT / "conf/base.yaml", ROOT / "conf/examples/hillstrom.yaml"],
-        [
-            f"workspace={tmp_path}",
-            "campaign={id: insurance, control: '0.0', treatments: "
-            "[{name: '1.0', contact_cost_eur: 0.05, redemption_cost_eur: 0.0}]}",
-            f"inputs.flat_log={{path: {path}, format: csv, unit_id: UNIQUE_ID, arm: TREATMENT, "
-            "conversion: PURCHASE, revenue: null}",
-            f"features={{static: [{static}], events: []}}",
-        ],
-    )
-    check_experiment.run(spark, config)
-    build_training_set.run(spark, config)
-    judged = walk(spark, config)
-    assert judged.report("promotion")["promoted"] is False
-    assert judged.report("promotion")["serves_averages"] is True
 
 
 def test_nothing_to_judge_names_the_job_that_trains(spark: SparkSession, tmp_path: Path) -> None:
