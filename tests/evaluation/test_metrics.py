@@ -149,6 +149,12 @@ def test_a_line_that_rises_by_one_a_row_is_perfect_without_negative_effects() ->
     assert metrics.qini_auc(sums, 1, negative_effect=False)[0] == pytest.approx(1)
 
 
+def test_without_negative_effects_a_harmful_treatment_has_no_perfect_ranking() -> None:
+    harmful = from_counts((5, 1, 5, 1), (5, 0, 5, 3))
+    assert np.isnan(metrics.qini_auc(harmful, 1, negative_effect=False)[0])
+    assert metrics.qini_auc(harmful, 1)[0] > 0
+
+
 @pytest.mark.parametrize("metric", [metrics.qini_auc, metrics.uplift_auc])
 def test_counting_responders_needs_a_binary_outcome(metric: Metric) -> None:
     sums = ranked_sums([1, 2], [0, 1], [0.5, 20.0], n_arms=2)

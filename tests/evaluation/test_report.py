@@ -30,11 +30,8 @@ def inputs(*, binary: bool = True, n: int = 900) -> tuple[list[RankedSums], Poli
 
 def test_every_number_comes_with_its_interval_and_its_definition() -> None:
     rankings, policies = inputs()
-    document = json.loads(
-        json.dumps(
-            evaluate(ARMS, rankings, policies, outcome="conversion", level=0.9), allow_nan=False
-        )
-    )
+    found = evaluate(ARMS, rankings, policies, outcome="conversion", level=0.9)
+    document = json.loads(json.dumps(found, allow_nan=False))
     coupon_10 = document["treatments"]["coupon_10"]
     expected = from_replicates(metrics.autoc(rankings[1], 2), level=0.9)
     assert coupon_10["autoc"] == expected.to_document()

@@ -49,14 +49,14 @@ def qini_auc(sums: RankedSums, treatment: int, *, negative_effect: bool = True) 
         treatment: Compared with control.
         negative_effect: True takes as perfect the ranking treated responders, non-responders,
             control responders; False a line that rises by one per row to the total effect and
-            then stays.
+            then stays, which exists only if that effect is positive.
     """
     top = _tops_of_binary(sums, treatment, "qini_auc")
     curve = qini_curve(top)
     if negative_effect:
         perfect = qini_curve(_perfect_for_qini(top)).area_above_chord()
     else:
-        total = curve.height[:, -1]
+        total = np.where(curve.height[:, -1] > 0, curve.height[:, -1], np.nan)
         # Triangle and rectangle, less the chord's triangle.
         perfect = total**2 / 2 + total * (curve.at[:, -1] - total) - total * curve.at[:, -1] / 2
     return ratio(curve.area_above_chord(), perfect)
@@ -76,7 +76,7 @@ def auuc(sums: RankedSums, treatment: int) -> Floats:
     itself depends on the order of rows inside ties, this does not.
     """
     top = tops(sums, treatment)
-    lift = _straight_to_first(top.mean_difference(), top)
+    lift = _straight_to_first(top.mean_difference(), top.size)
     gain = Curve(top.size, lift * top.size)
     return ratio(_mean_over_rows(gain), np.abs(gain.height[:, -1]))
 
@@ -85,7 +85,7 @@ def qini_score(sums: RankedSums, treatment: int) -> Floats:
     """The ``qini_score`` of causalml: mean of (Q(k) - chord(k)) / |Q(N)| over k = 0..N."""
     top = tops(sums, treatment)
     raw = top.y_treated - top.y_control * ratio(top.n_treated, top.n_control)
-    curve = Curve(top.size, _straight_to_first(raw, top))
+    curve = Curve(top.size, _straight_to_first(raw, top.size))
     above = _mean_over_rows(curve) - curve.height[:, -1] / 2
     return ratio(above, np.abs(curve.height[:, -1]))
 
@@ -200,13 +200,12 @@ def _mean_over_rows(curve: Curve) -> Floats:
     return (curve.area() + curve.height[:, -1] / 2) / (curve.at[:, -1] + 1)
 
 
-def _straight_to_first(height: Floats, top: Tops) -> Floats:
-    """How causalml begins a curve: a line from 0 to the first point where both arms have rows."""
-    both = (top.n_treated > 0) & (top.n_control > 0)
-    first = np.argmax(both, axis=1)[:, np.newaxis]
-    end = np.take_along_axis(top.size, first, axis=1)
-    line = np.take_along_axis(height, first, axis=1) * ratio(top.size, end)
-    return np.where(both, height, line)
+def _straight_to_first(height: Floats, at: Floats) -> Floats:
+    """How causalml begins a curve: a line from 0 to the first point that has a height."""
+    known = np.isfinite(height) & (at > 0)
+    first = np.argmax(known, axis=1)[:, np.newaxis]
+    end, end_height = (np.take_along_axis(column, first, axis=1) for column in (at, height))
+    return np.where(known, height, end_height * ratio(at, end))
 
 
 def _tops_of_binary(sums: RankedSums, treatment: int, metric: str) -> Tops:
