@@ -81,8 +81,9 @@ class LocalTrainer:
         try:
             booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
         except lightgbm.basic.LightGBMError as error:
+            reason, _, _ = str(error).partition(" at ")  # the rest is a line of its source
             raise ConfigError(
-                f"LightGBM refuses {dict(parameters)}: {error}. Correct `training.booster`."
+                f"LightGBM refuses {dict(parameters)}: {reason}. Correct `training.booster`."
             ) from error
         return str(booster.model_to_string())
 

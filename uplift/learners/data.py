@@ -22,7 +22,8 @@ class TrainingData:
         weight: How many units a row stands for, shape (n,); None: one each.
 
     Raises:
-        ContractError: Lengths differ, or an outcome, a propensity or a weight is not a number.
+        ContractError: Lengths differ, arms are not integers, or an outcome, a propensity or a weight
+            is not a number.
         OverlapError: A propensity lies outside (0, 1].
     """
 
@@ -37,8 +38,13 @@ class TrainingData:
         if self.weight is not None:
             columns["weight"] = self.weight
         _check_lengths(self.features, columns)
-        for name in columns.keys() - {"arm"}:
-            _check_finite(name, columns[name])
+        if self.arm.dtype.kind not in "iu":
+            raise ContractError(
+                f"the arm is {self.arm.dtype}; learning needs integers, 0 for control. Map names to "
+                "numbers with `Arms.numbers`."
+            )
+        for name, values in columns.items():
+            _check_finite(name, values)
         impossible = (self.propensity <= 0.0) | (self.propensity > 1.0)
         if impossible.any():
             raise OverlapError(

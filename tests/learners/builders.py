@@ -1,0 +1,91 @@
+"""Learning problems and models small enough to check by head."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uplift.arms import Arms
+from uplift.columns import CONVERSION, REVENUE
+from uplift.ensemble import constant
+from uplift.features.encoder import fit_encoder
+from uplift.features.spec import FeatureColumn
+from uplift.learners.base import Matrix, Objective, Parameters, Vector
+from uplift.learners.data import TrainingData
+from uplift.learners.model import UpliftModel
+
+ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
+ENCODER = fit_encoder(
+    [FeatureColumn("age", "numeric"), FeatureColumn("city", "categorical")],
+    {"city": ["Ulm", "Bonn"]},
+)
+
+ONE_LEAF = """tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+max_feature_idx={last}
+objective={objective}
+tree_sizes=1
+
+Tree=0
+num_leaves=1
+num_cat=0
+split_feature=
+threshold=
+decision_type=
+left_child=
+right_child=
+leaf_value={value!r}
+is_linear=0
+
+end of trees
+"""
+
+
+class MeanTrainer:
+    """A ``BoosterTrainer`` whose booster answers everybody with the weighted mean."""
+
+    def train(
+        self,
+        features: Matrix,
+        outcome: Vector,
+        *,
+        weight: Vector | None,
+        objective: Objective,
+        parameters: Parameters,
+        rounds: int,
+        categorical: Sequence[int],
+        seed: int,
+    ) -> str:
+        mean = float(np.average(outcome, weights=weight))
+        is_binary = objective == "binary"
+        return ONE_LEAF.format(
+            last=features.shape[1] - 1,
+            objective="binary sigmoid:1" if is_binary else "regression",
+            value=float(np.log(mean / (1.0 - mean))) if is_binary else mean,
+        )
+
+
+def eight_rows(**changed: object) -> TrainingData:
+    """Arms 0, 1, 2 with 4, 2 and 2 rows and mean outcomes 1/4, 1/2 and 1."""
+    columns: dict[str, object] = {
+        "features": np.zeros((8, 2)),
+        "arm": np.array([0, 0, 0, 0, 1, 1, 2, 2]),
+        "outcome": np.array([0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
+        "propensity": np.array([0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]),
+    }
+    return TrainingData(**(columns | changed))  # type: ignore[arg-type]
+
+
+def constant_model(**changed: object) -> UpliftModel:
+    """Conversion 0.1, 0.15, 0.3 and revenue 4, 5, 7 euro in the three arms, for everybody."""
+    parts: dict[str, object] = {
+        "arms": ARMS,
+        "encoder": ENCODER,
+        "ensembles": {
+            CONVERSION: constant([0.1, 0.15, 0.3], n_features=2),
+            REVENUE: constant([4.0, 5.0, 7.0], n_features=2),
+        },
+        "metadata": {"learner": "by hand"},
+    }
+    return UpliftModel(**(parts | changed))  # type: ignore[arg-type]
