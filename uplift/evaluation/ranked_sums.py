@@ -17,6 +17,7 @@ from uplift.evaluation.resampling import (
     Floats,
     Ints,
     Keys,
+    cell_sums,
     exact_grid,
     replicate_sums,
     round_to,
@@ -103,8 +104,8 @@ class RankedSumsPlan:
             cells, values, keys, n_cells=n_cells, replicates=self.replicates, seed=self.seed
         )
         values = np.column_stack([np.ones(len(arm)), round_to(priority, self.priority_grid)])
-        plain = replicate_sums(cells, values, keys, n_cells=n_cells, replicates=0, seed=self.seed)
-        return [sums.ravel() for sums in (*weighted, *plain)]
+        plain = cell_sums(cells, values, n_cells=n_cells)
+        return [sums.ravel() for sums in (*weighted, plain)]
 
     def finish(self, parts: Sequence[Floats]) -> RankedSums:
         """``RankedSums`` from the parts summed over all rows."""

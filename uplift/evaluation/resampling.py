@@ -84,6 +84,20 @@ def round_to(values: Floats, grid: float) -> Floats:
     return np.rint(values / grid) * grid
 
 
+def cell_sums(cells: Ints, values: Floats, *, n_cells: int) -> Floats:
+    """Plain sums of several values per cell; exact if the values lie on an ``exact_grid``.
+
+    Args:
+        cells: The cell of each row, shape (n,), in 0..n_cells - 1.
+        values: What to add up, shape (n, V).
+        n_cells: How many cells there are.
+
+    Returns:
+        Shape (n_cells, V).
+    """
+    return np.stack([np.bincount(cells, column, n_cells) for column in values.T], axis=1)
+
+
 def replicate_sums(
     cells: Ints, values: Floats, keys: Keys, *, n_cells: int, replicates: int, seed: int
 ) -> Floats:
@@ -102,20 +116,18 @@ def replicate_sums(
     Returns:
         Shape (R + 1, n_cells, V); entry 0 is unweighted.
     """
-    n_values = values.shape[1]
-    sums = np.zeros((n_values, n_cells, replicates + 1))
-    order = np.argsort(cells, kind="stable")
+    sums = np.zeros((values.shape[1], n_cells, replicates + 1))
+    sums[:, :, 0] = cell_sums(cells, values, n_cells=n_cells).T
+    order = np.argsort(cells, kind="stable") if replicates else np.empty(0, dtype=np.int64)
     for begin in range(0, len(order), _ROWS_AT_ONCE):
         rows = order[begin : begin + _ROWS_AT_ONCE]
         cell = cells[rows]
-        weights = np.ones((len(rows), replicates + 1))
-        weights[:, 1:] = poisson_weights(keys[rows], replicates=replicates, seed=seed)
+        weights = poisson_weights(keys[rows], replicates=replicates, seed=seed).astype(np.float64)
         touched = slice(int(cell[0]), int(cell[-1]) + 1)
         starts = np.searchsorted(cell, np.arange(touched.start, touched.stop + 1))
-        for column in range(n_values):
+        for column, of_column in zip(values[rows].T, sums, strict=True):
             by_cell = sparse.csr_matrix(
-                (values[rows, column], np.arange(len(rows)), starts),
-                shape=(len(starts) - 1, len(rows)),
+                (column, np.arange(len(rows)), starts), shape=(len(starts) - 1, len(rows))
             )
-            sums[column, touched] += by_cell @ weights
+            of_column[touched, 1:] += by_cell @ weights
     return np.ascontiguousarray(sums.transpose(2, 1, 0))
