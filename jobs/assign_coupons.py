@@ -41,6 +41,7 @@ _DECISIONS = (
     columns.REASON,
     columns.DECISION_PROPENSITY,
 )
+_MUCH_UNSPENT = 0.1  # of the budget
 
 
 def run(spark: SparkSession, config: Config) -> None:
@@ -57,15 +58,17 @@ def run(spark: SparkSession, config: Config) -> None:
         decided.unpersist()
     write_document(workspace.report("policy"), policy.to_document())
     write_document(workspace.report("allocation"), report)
+    spend = cast(float, report["expected_spend_eur"])
     event(
         log,
         "coupons.assigned",
         customers=rows,
         shadow_price=policy.shadow_price,
-        expected_spend_eur=cast(float, report["expected_spend_eur"]),
+        expected_spend_eur=spend,
         expected_profit_eur=cast(float, report["expected_incremental_profit_eur"]),
         seconds=round(time.monotonic() - start, 1),
     )
+    warn_of_unspent(policy, spend)
 
 
 def unpriced_policy(scores: DataFrame, config: Config) -> Policy:
@@ -90,6 +93,25 @@ def unpriced_policy(scores: DataFrame, config: Config) -> Policy:
         sure_thing_conversion=sure_thing_conversion,
         harm_tolerance=config.segments.harm_tolerance,
     )
+
+
+def warn_of_unspent(policy: Policy, spend_eur: float) -> None:
+    """Say so when a budget that binds is left over.
+
+    Customers who look alike to the model are served alike, so a coupon that is too dear for all of
+    a large group goes to none of it.
+    """
+    if policy.budget_eur is None or policy.shadow_price == 0.0:
+        return
+    unspent = policy.budget_eur - spend_eur
+    if unspent > _MUCH_UNSPENT * policy.budget_eur:
+        event(
+            log,
+            "budget.left_unspent",
+            level=logging.WARNING,
+            budget_eur=policy.budget_eur,
+            unspent_eur=unspent,
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

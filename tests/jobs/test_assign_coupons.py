@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from jobs import assign_coupons
 from tests.conftest import ROOT
-from tests.serving.builders import AS_OF, customers, model, tables
+from tests.serving.builders import AS_OF, customers, model, policy, tables
 from uplift.config import Config, load_config
 from uplift.errors import BudgetError, ConfigError, ContractError, VersionMismatchError
 from uplift.policy import Policy, decide
@@ -67,12 +68,12 @@ def test_the_decisions_are_those_that_the_published_policy_makes_online(
 
 def test_the_policy_says_what_it_was_priced_on(spark: SparkSession, root: Path) -> None:
     assign_coupons.run(spark, configured(root))
-    policy = published_policy(root)
-    assert policy.as_of == AS_OF.isoformat()
-    assert policy.model_version == model().version
-    assert policy.arms.names == ("no_coupon", "coupon_5", "coupon_10")
+    found = published_policy(root)
+    assert found.as_of == AS_OF.isoformat()
+    assert found.model_version == model().version
+    assert found.arms.names == ("no_coupon", "coupon_5", "coupon_10")
     control = [row[0] for row in SCORES["expected_conversion"].to_pylist()]
-    assert policy.sure_thing_conversion == pytest.approx(sum(control) / len(control), abs=1e-9)
+    assert found.sure_thing_conversion == pytest.approx(sum(control) / len(control), abs=1e-9)
 
 
 def test_the_spend_stays_within_the_budget(spark: SparkSession, root: Path) -> None:
@@ -82,6 +83,22 @@ def test_the_spend_stays_within_the_budget(spark: SparkSession, root: Path) -> N
     assert report["customers"] == SCORES.num_rows
     assert 0.0 < report["expected_spend_eur"] <= 100.0
     assert published_policy(root).shadow_price > 0.0
+
+
+@pytest.mark.parametrize(("spend_eur", "is_much"), [(89.0, True), (91.0, False)])
+def test_a_budget_that_binds_and_is_left_over_is_a_warning(
+    caplog: pytest.LogCaptureFixture, spend_eur: float, is_much: bool
+) -> None:
+    assign_coupons.warn_of_unspent(replace(policy(), budget_eur=100.0), spend_eur)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * is_much
+
+
+@pytest.mark.parametrize("changes", [{"budget_eur": None}, {"shadow_price": 0.0}])
+def test_a_budget_that_does_not_bind_may_be_left_over(
+    caplog: pytest.LogCaptureFixture, changes: dict[str, float | None]
+) -> None:
+    assign_coupons.warn_of_unspent(replace(policy(), **changes), 0.0)
+    assert not caplog.records
 
 
 def test_a_second_run_writes_the_same_bytes(spark: SparkSession, root: Path) -> None:
@@ -98,9 +115,9 @@ def test_a_second_run_writes_the_same_bytes(spark: SparkSession, root: Path) -> 
 def test_thresholds_and_limits_come_from_the_config(spark: SparkSession, root: Path) -> None:
     chosen = ("policy.budget_eur=null", "segments.sure_thing_conversion=0.33", "policy.salt=x")
     assign_coupons.run(spark, configured(root, *chosen))
-    policy = published_policy(root)
-    assert (policy.budget_eur, policy.shadow_price, policy.salt) == (None, 0.0, "x")
-    assert policy.sure_thing_conversion == 0.33
+    found = published_policy(root)
+    assert (found.budget_eur, found.shadow_price, found.salt) == (None, 0.0, "x")
+    assert found.sure_thing_conversion == 0.33
     assert allocation(root)["duality_gap_eur"] == 0.0
 
 
