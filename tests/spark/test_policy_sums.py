@@ -32,7 +32,7 @@ def rows() -> pd.DataFrame:
             "propensity": rng.uniform(0.2, 0.6, 120),
             "revenue": rng.lognormal(2, 1, 120),
             "model": rng.integers(0, 3, 120),
-            "last_night": rng.integers(0, 2, 120),
+            "last.night": rng.integers(0, 2, 120),
         }
     )
 
@@ -42,7 +42,7 @@ def frame(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
     return spark.createDataFrame(rows).cache()
 
 
-def summed(frame: DataFrame, decisions: tuple[str, ...] = ("model", "last_night")) -> PolicySums:
+def summed(frame: DataFrame, decisions: tuple[str, ...] = ("model", "last.night")) -> PolicySums:
     return spark_path.policy_sums(frame, decisions, outcome="revenue", arms=ARMS, **DRAW)
 
 
@@ -58,12 +58,12 @@ def test_spark_gives_the_bits_of_numpy_whatever_the_partitions(
         rows["arm"],
         rows["revenue"],
         rows["propensity"],
-        {"model": rows["model"], "last_night": rows["last_night"]},
+        {"model": rows["model"], "last.night": rows["last.night"]},
         arms=ARMS,
         keys=hash_keys(rows["cluster_id"]),
         **DRAW,
     )
-    assert expected.names[3:] == ("model", "last_night")
+    assert expected.names[3:] == ("model", "last.night")
     assert_same_bits(summed(frame.coalesce(1)), expected)
     assert_same_bits(summed(frame.orderBy("revenue").repartition(5)), expected)
 
@@ -75,12 +75,12 @@ def test_constant_policies_need_no_decisions(frame: DataFrame) -> None:
 
 
 def test_a_decision_on_no_arm_is_refused(frame: DataFrame) -> None:
-    with pytest.raises(ContractError, match=r"policy model 3 in 40 of 120 rows.*to 2"):
+    with pytest.raises(ContractError, match=r"policy 'model': arm 3 in 40 of 120 rows.*to 2"):
         summed(frame.withColumn("model", F.col("arm") + 1))
 
 
 def test_an_undecided_row_is_refused(frame: DataFrame) -> None:
-    with pytest.raises(ContractError, match="policy model None in 120 of 120 rows"):
+    with pytest.raises(ContractError, match="policy 'model': arm None in 120 of 120 rows"):
         summed(frame.withColumn("model", F.lit(None)))
 
 

@@ -149,3 +149,8 @@ def test_a_household_in_two_arms_is_refused(frame: DataFrame) -> None:
     )
     with pytest.raises(ExperimentError, match=r"unit 'household 4' has .* 1 of 100 units"):
         summed(torn)
+
+
+def test_missing_columns_are_all_named(frame: DataFrame) -> None:
+    with pytest.raises(ContractError, match=r"lacks 2 of 4 columns: `propensity`.*`revenue`"):
+        summed(frame.drop("propensity", "revenue"))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from pyspark.sql import Column, DataFrame
@@ -17,6 +18,7 @@ from uplift.evaluation.checks import (
     check_every_arm,
     in_several_arms,
 )
+from uplift.spark.contracts import column, require_columns
 
 OUTCOME = "outcome"
 
@@ -34,17 +36,22 @@ class Survey:
 
 def evaluation_rows(frame: DataFrame, outcome: str, further: Mapping[str, Column]) -> DataFrame:
     """The columns that count, named and typed: arm, propensity, cluster, outcome, and further."""
+    require_columns(frame, (ARM, PROPENSITY, CLUSTER_ID, outcome), source="the table to evaluate")
     return frame.select(
         F.col(ARM).cast("int"),
         F.col(PROPENSITY).cast("double"),
         F.col(CLUSTER_ID).cast("string"),
-        F.col(outcome).cast("double").alias(OUTCOME),
-        *(column.alias(name) for name, column in further.items()),
+        column(outcome).cast("double").alias(OUTCOME),
+        *(values.alias(name) for name, values in further.items()),
     )
 
 
 def survey(
-    rows: DataFrame, *, n_arms: int, finite: tuple[str, ...] = (), decisions: tuple[str, ...] = ()
+    rows: DataFrame,
+    *,
+    n_arms: int,
+    finite: tuple[str, ...] = (),
+    decisions: Mapping[str, str] = MappingProxyType({}),
 ) -> Survey:
     """One look at all rows; it refuses what the numpy path refuses, in the same words.
 
@@ -52,7 +59,7 @@ def survey(
         rows: Of ``evaluation_rows``.
         n_arms: K + 1; every arm must appear, and no other.
         finite: Further columns that must hold finite numbers.
-        decisions: Further columns that must hold an arm.
+        decisions: Further columns that must hold an arm, each with what an error calls it.
     """
     chance, outcome = F.col(PROPENSITY), F.col(OUTCOME)
     is_possible = (chance > 0) & (chance < 1)
@@ -80,8 +87,13 @@ def survey(
     ).collect()[0]
     for name, (_, way_out) in rules.items():
         if found[f"amiss_{name}"]:
-            example = found[f"example_{name}"]
-            raise amiss_error(name, example, found[f"amiss_{name}"], found["rows"], way_out=way_out)
+            raise amiss_error(
+                decisions.get(name, name),
+                found[f"example_{name}"],
+                found[f"amiss_{name}"],
+                found["rows"],
+                way_out=way_out,
+            )
     check_every_arm(np.array([found[f"arm_{arm}"] for arm in range(n_arms)]))
     return Survey(
         n_rows=found["rows"],

@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from uplift.arms import Arms
 from uplift.columns import ARM, CLUSTER_ID, PROPENSITY
 from uplift.evaluation.policy_value import PolicySums, plan_policies
+from uplift.spark.contracts import column
 from uplift.spark.evaluation_rows import (
     OUTCOME,
     check_one_arm_per_cluster,
@@ -46,11 +46,13 @@ def policy_sums(
         ContractError: A value is missing or out of its range.
         ExperimentError: An arm has no rows, or a cluster is in several arms.
     """
-    rows = evaluation_rows(
-        frame, outcome, {f"policy {name}": F.col(name).cast("int") for name in decisions}
-    )
-    columns = tuple(f"policy {name}" for name in decisions)
-    extremes = survey(rows, n_arms=len(arms.names), decisions=columns)
+    names = tuple(f"decision_{number}" for number in range(len(decisions)))
+    further = {
+        name: column(decision).cast("int") for name, decision in zip(names, decisions, strict=True)
+    }
+    rows = evaluation_rows(frame, outcome, further)
+    labels = [f"policy {decision!r}: arm" for decision in decisions]
+    extremes = survey(rows, n_arms=len(arms.names), decisions=dict(zip(names, labels, strict=True)))
     check_one_arm_per_cluster(rows)
     plan = plan_policies(
         arms,
@@ -63,9 +65,9 @@ def policy_sums(
     )
 
     def parts_of(batch: pa.RecordBatch) -> list[Floats]:
-        decided = np.empty((batch.num_rows, len(columns)), dtype=np.int64)
-        for number, column in enumerate(columns):
-            decided[:, number] = integers(batch, column)
+        decided = np.empty((batch.num_rows, len(names)), dtype=np.int64)
+        for number, name in enumerate(names):
+            decided[:, number] = integers(batch, name)
         return plan.add_up(
             integers(batch, ARM),
             floats(batch, OUTCOME),
