@@ -3,6 +3,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +95,19 @@ def test_an_empty_segment_gives_a_file_with_its_header_alone(tmp_path: Path) -> 
     assert export.path.read_text().startswith('"unit_id","segment"')
     assert export.path.read_text().count("\n") == 1
     assert export.outlook.as_decided.offers == 0
+
+
+def test_a_failed_export_leaves_no_half_file(tmp_path: Path) -> None:
+    snapshot = publish_run(tmp_path / "published")
+    table = pq.read_table(snapshot.scores[0])
+    with snapshot.scores[0].open("r+b") as file:  # the footer stays whole, the data do not
+        file.seek(4)
+        file.write(bytes(table.num_rows))
+
+    with pytest.raises(duckdb.Error):
+        export_segment(snapshot, "persuadable", file_format="csv", folder=tmp_path / "exports")
+
+    assert list((tmp_path / "exports").iterdir()) == []
 
 
 def test_an_unknown_segment_leaves_no_file(snapshot: Snapshot, tmp_path: Path) -> None:

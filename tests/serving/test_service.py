@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 
 from serving.service import DecisionService, FeatureError, UnknownCampaignError, load_service
 from tests.conftest import ROOT
-from tests.serving.builders import customers, decisions, model, publish_run, wide
+from tests.serving.builders import customers, decisions, model, policy, publish_run, wide
 from uplift.audience.snapshot import current, publish, staging_folder
 from uplift.config import Campaign, load_config
 from uplift.errors import ContractError, ModelNotReadyError, VersionMismatchError
 from uplift.features.encoder import fit_encoder
 from uplift.online.sqlite import build_store
 from uplift.policy import REASONS
+from uplift.workspace import write_document
 
 
 def campaign(*settings: str) -> Campaign:
@@ -159,13 +161,29 @@ def test_a_damaged_run_is_not_served(tmp_path: Path) -> None:
         load_service(tmp_path, campaign())
 
 
-def test_a_store_of_other_features_than_the_models_is_refused(tmp_path: Path) -> None:
-    snapshot = publish_run(tmp_path)
-    swapped = fit_encoder(model().encoder.columns[::-1], model().encoder.categories)
-    with staging_folder(tmp_path) as folder:
+@contextmanager
+def republished(root: Path) -> Iterator[Path]:
+    """The small run to change before it is sealed again."""
+    snapshot = publish_run(root)
+    with staging_folder(root) as folder:
         shutil.copytree(snapshot.folder, folder, dirs_exist_ok=True)
+        yield folder
+        publish(root, folder, snapshot.facts)
+
+
+def test_a_policy_priced_for_another_model_is_refused(tmp_path: Path) -> None:
+    with republished(tmp_path) as folder:
+        other = replace(policy(), model_version="0" * 12)
+        write_document(folder / "policy.json", other.to_document())
+
+    with pytest.raises(VersionMismatchError, match="was priced for model '000000000000'"):
+        load_service(tmp_path, campaign())
+
+
+def test_a_store_of_other_features_than_the_models_is_refused(tmp_path: Path) -> None:
+    swapped = fit_encoder(model().encoder.columns[::-1], model().encoder.categories)
+    with republished(tmp_path) as folder:
         build_store(folder / "customers.sqlite", customers().to_batches(), swapped)
-        publish(tmp_path, folder, snapshot.facts)
 
     with pytest.raises(VersionMismatchError, match=r"\['city', 'age'\], its model needs"):
         load_service(tmp_path, campaign())

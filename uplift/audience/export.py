@@ -35,6 +35,7 @@ def export_segment(snapshot: Snapshot, segment: str, *, file_format: str, folder
     The same run gives the same bytes. A reader sees the old file or the new one. The name says
     nothing of the campaign: ad platforms read file names.
     """
+    expected = outlook(snapshot, segment)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{segment}-{snapshot.run_id}.{file_format}"
     staged = folder / f".{path.name}.{uuid.uuid4().hex}"
@@ -45,7 +46,6 @@ def export_segment(snapshot: Snapshot, segment: str, *, file_format: str, folder
         os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)
-    expected = outlook(snapshot, segment)
     provenance = path.with_name(f"{path.name}.json")
     write_document(
         provenance,
