@@ -44,9 +44,11 @@ def test_a_person_reads_clock_event_and_facts():
     stream = Terminal()
     configure_logging(stream)
 
-    event(logging.getLogger("uplift"), "table.written", rows=1234567, share=0.123456, new=True)
+    facts = {"rows": 1234567, "share": 0.123456, "new": True, "doubts": ["a", "b"], "gaps": []}
+    event(logging.getLogger("uplift"), "table.written", **facts)
 
-    pattern = r"\d\d:\d\d:\d\d  table\.written +rows=1,234,567  share=0\.1235  new=True\n"
+    told = r"rows=1,234,567  share=0\.1235  new=True  doubts=a; b  gaps=none"
+    pattern = rf"\d\d:\d\d:\d\d  table\.written +{told}\n"
     assert re.fullmatch(pattern, stream.getvalue())
 
 

