@@ -8,13 +8,17 @@ campaign, ``truth``; the run that ``published/CURRENT`` points to, and its expor
 Next: ``make serve``
 """
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from uplift import columns
+from uplift.audience.query import open_segment
 from uplift.audience.snapshot import current
 from uplift.config import Config
+from uplift.config.options import campaign_arguments
 from uplift.evaluation import summary
 from uplift.policy import SEGMENTS
 from uplift.spark.door import run_plain_job
@@ -23,8 +27,8 @@ from uplift.workspace import Workspace, read_document
 Report = TypeVar("Report", bound=summary.View)
 
 
-def run(config: Config) -> None:
-    """Write the summary to standard output."""
+def run(config: Config, arguments: str = "") -> None:
+    """Write the summary to standard output; ``arguments`` name the campaign to the service."""
     workspace = Workspace(config.workspace)
 
     def report(kind: type[Report], job: str) -> Report:
@@ -41,7 +45,10 @@ def run(config: Config) -> None:
         segments=SEGMENTS,
     )
     files = "\n".join(f"  {label:<15}{path}" for label, path in _files(workspace, config).items())
-    sys.stdout.write(f"\nCampaign {config.campaign.id}\n\n{text}\n\nFiles\n{files}\n\n")
+    serve = "\n".join(f"  {line}" for line in _serve(workspace, config, arguments))
+    sys.stdout.write(
+        f"\nCampaign {config.campaign.id}\n\n{text}\n\nFiles\n{files}\n\nServe it\n{serve}\n\n"
+    )
 
 
 def _files(workspace: Workspace, config: Config) -> dict[str, Path]:
@@ -55,9 +62,21 @@ def _files(workspace: Workspace, config: Config) -> dict[str, Path]:
     }
 
 
+def _serve(workspace: Workspace, config: Config, arguments: str) -> Iterator[str]:
+    """How to start the service, and a question for it about the best customer of the export."""
+    yield f".venv/bin/python -m serving {arguments}" if arguments else "make serve"
+    with open_segment(current(workspace.published), config.export.segment) as batches:
+        first = next((batch for batch in batches if batch.num_rows), None)
+    if first is not None:
+        question = json.dumps({"user_id": first.column(columns.UNIT_ID)[0].as_py()})
+        url = f"localhost:{config.serving.port}/v1/decisions"
+        yield f"curl -s {url} -H 'content-type: application/json' -d '{question}'"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status of the job."""
-    return run_plain_job(__doc__, run, argv)
+    arguments = campaign_arguments(argv)
+    return run_plain_job(__doc__, lambda config: run(config, arguments), argv)
 
 
 if __name__ == "__main__":

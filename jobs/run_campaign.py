@@ -37,6 +37,12 @@ log = logging.getLogger(__name__)
 
 Step = Callable[[SparkSession, Config], None]
 
+
+def _plain(run: Callable[[Config], None]) -> Step:
+    """A job without Spark as a step of the walk."""
+    return lambda _, config: run(config)
+
+
 WALK: tuple[tuple[str, Step], ...] = (
     ("check the experiment", check_experiment.run),
     ("build the training set", build_training_set.run),
@@ -46,7 +52,7 @@ WALK: tuple[tuple[str, Step], ...] = (
     ("score customers", score_customers.run),
     ("assign coupons", assign_coupons.run),
     ("publish the run", publish_snapshot.run),
-    ("export the audience", lambda _, config: export_segments.run(config)),
+    ("export the audience", _plain(export_segments.run)),
 )
 
 
@@ -54,16 +60,15 @@ def steps(config: Config) -> tuple[tuple[str, Step], ...]:
     """The walk of one campaign; a simulated one starts with its log and ends with its truth."""
     if config.simulation is None:
         return WALK
-    simulate: Step = lambda _, config: simulate_experiment.run(config)  # noqa: E731
     return (
-        ("simulate the experiment", simulate),
+        ("simulate the experiment", _plain(simulate_experiment.run)),
         *WALK,
         ("compare with the truth", compare_with_truth.run),
     )
 
 
 def run(spark: SparkSession, config: Config) -> None:
-    """Run every step, telling which one and how long it took, and print the summary."""
+    """Run every step, telling which one and how long it took."""
     walk = steps(config)
     start = time.monotonic()
     for number, (name, step) in enumerate(walk, start=1):
@@ -72,7 +77,6 @@ def run(spark: SparkSession, config: Config) -> None:
         step(spark, config)
         event(log, "step.finished", step=f"{number}/{len(walk)}", seconds=_since(step_start))
     event(log, "walk.finished", seconds=_since(start))
-    print_summary.run(config)
 
 
 def _since(start: float) -> float:
@@ -81,7 +85,8 @@ def _since(start: float) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status of the job."""
-    return run_job(__doc__, run, argv)
+    status = run_job(__doc__, run, argv)
+    return status or print_summary.main(argv)
 
 
 if __name__ == "__main__":

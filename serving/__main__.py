@@ -6,35 +6,32 @@
 Listens on loopback only: there are no keys yet. Stop it with Ctrl-C; requests in flight end first.
 """
 
-import argparse
 import ipaddress
 import logging
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvicorn
 
 from serving.app import create_app
 from serving.service import load_service
-from uplift.config import Config, load_config
+from uplift.config import Config
+from uplift.config.options import config_named_by, option_parser
 from uplift.errors import ConfigError, UpliftError
 from uplift.logs import configure_logging, event
 from uplift.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
-_DEFAULT_CONFIG = (Path("conf/base.yaml"), Path("conf/campaigns/coupon.yaml"))
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of common proxies, which would else hit a reset
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until stopped; the exit status is 2 after an error, which goes to stderr in a line."""
-    options = _parser().parse_args(argv)
+    options = option_parser(__doc__, prog="python -m serving").parse_args(argv)
     configure_logging()
     try:
-        config = load_config(options.config or list(_DEFAULT_CONFIG), options.overrides)
-        _serve(config)
+        _serve(config_named_by(options))
     except UpliftError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
@@ -86,31 +83,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be had ({error.strerror}). Stop what uses it, or write "
             "another `serving.port`."
         ) from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m serving",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        type=Path,
-        metavar="FILE",
-        help="YAML file; repeat it, later files win "
-        f"(default: {' then '.join(map(str, _DEFAULT_CONFIG))})",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="one key over all files, such as serving.port=8080",
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from uplift.config import Config, load_config
+from uplift.config import Config
+from uplift.config.options import config_named_by, option_parser
 from uplift.errors import ConfigError, UpliftError
 from uplift.logs import configure_logging
 from uplift.spark.session import make_session
@@ -18,7 +19,6 @@ from uplift.spark.session import make_session
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT
 
-_DEFAULT_CONFIG = (Path("conf/base.yaml"), Path("conf/campaigns/coupon.yaml"))
 _LOG_VARIABLE = "UPLIFT_LOG"
 
 
@@ -75,25 +75,7 @@ def _title(doc: str) -> str:
 
 
 def _parser(doc: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        type=Path,
-        metavar="FILE",
-        help="YAML file; repeat it, later files win "
-        f"(default: {' then '.join(map(str, _DEFAULT_CONFIG))})",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="one key over all files, such as policy.budget_eur=500",
-    )
+    parser = option_parser(doc)
     parser.add_argument(
         "--log",
         type=Path,
@@ -107,8 +89,7 @@ def _parser(doc: str) -> argparse.ArgumentParser:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    paths = options.config or list(_DEFAULT_CONFIG)
-    config = load_config(paths, options.overrides)
+    config = config_named_by(options)
     log = options.log or _log_from_environment(config)
     if log is None:
         return config
@@ -117,7 +98,8 @@ def _config(options: argparse.Namespace) -> Config:
             f"--log {log} is given, but the campaign {config.campaign.id!r} reads three raw "
             "tables. Describe the log's columns in `inputs.flat_log` and set `inputs.raw` to null."
         )
-    return load_config(paths, [*options.overrides, f"inputs.flat_log.path={json.dumps(str(log))}"])
+    options.overrides.append(f"inputs.flat_log.path={json.dumps(str(log))}")
+    return config_named_by(options)
 
 
 def _log_from_environment(config: Config) -> Path | None:
