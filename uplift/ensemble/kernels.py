@@ -121,19 +121,21 @@ def sum_by_steps(
     n_outputs: int,
 ) -> Matrix:
     """Sums of leaves, shape (n, n_outputs), by walking down each tree: for trees of any size."""
-    answer = np.zeros((features.shape[0], n_outputs))
-    for row in range(features.shape[0]):
-        for tree in range(len(roots)):
-            node = roots[tree]
-            while node >= 0:
-                value = features[row, feature[node]]
-                if decision[node] & CATEGORICAL:
-                    goes_left = _is_member(_category(value), threshold[node], set_start, set_words)
-                else:
-                    goes_left = _settled(value, decision[node]) <= threshold[node]
-                node = left[node] if goes_left else right[node]
-            for output in range(leaf_values.shape[1]):
-                answer[row, first_output[tree] + output] += leaf_values[~node, output]
+    answer = np.zeros((len(features), n_outputs))
+    for start in range(0, len(features), BLOCK):
+        for tree in range(len(roots)):  # a block of rows per tree, while its nodes are at hand
+            for row in range(start, min(start + BLOCK, len(features))):
+                node = roots[tree]
+                while node >= 0:
+                    value = features[row, feature[node]]
+                    if decision[node] & CATEGORICAL:
+                        category_set = threshold[node]
+                        goes_left = _is_member(_category(value), category_set, set_start, set_words)
+                    else:
+                        goes_left = _settled(value, decision[node]) <= threshold[node]
+                    node = left[node] if goes_left else right[node]
+                for entry in range(leaf_values.shape[1]):
+                    answer[row, first_output[tree] + entry] += leaf_values[~node, entry]
     return answer
 
 

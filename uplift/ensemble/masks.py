@@ -43,8 +43,9 @@ def mask_layout(ensemble: "FlatEnsemble") -> MaskLayout | None:
     if most > MOST_LEAVES:
         return None
 
+    order = _taking_turns(ensemble)
     tree = np.empty_like(n_leaves)
-    tree[roots] = np.arange(n_trees)
+    tree[roots[order]] = np.arange(n_trees)
     bit = np.zeros_like(n_leaves)  # place of the leftmost leaf below
     for nodes in levels:
         tree[left[nodes]] = tree[right[nodes]] = tree[nodes]
@@ -72,7 +73,7 @@ def mask_layout(ensemble: "FlatEnsemble") -> MaskLayout | None:
         node_column=column[by_tree].astype(np.uint32),
         node_place=place[by_tree],
         node_mask=mask[by_tree],
-        first_output=ensemble.first_output.astype(np.uint32),
+        first_output=ensemble.first_output[order].astype(np.uint32),
         leaf_values=leaf_values,
         set_start=ensemble.set_start,
         set_words=ensemble.set_words,
@@ -88,6 +89,21 @@ def _levels(roots: Integers, left: Integers, right: Integers) -> list[Integers]:
         levels.append(nodes)
         below = np.concatenate([left[nodes], right[nodes]])
     return levels
+
+
+def _taking_turns(ensemble: "FlatEnsemble") -> Integers:
+    """The trees of every output in their order, but a tree of each output in turn.
+
+    So one sum need not wait for the other. Vector leaves may overlap: their order stays.
+    """
+    n_trees = len(ensemble.roots)
+    if ensemble.leaf_values.shape[1] > 1:
+        return np.arange(n_trees)
+    output = ensemble.first_output.astype(np.int64)
+    by_output = np.argsort(output, kind="stable")
+    turn = np.empty(n_trees, dtype=np.int64)
+    turn[by_output] = np.arange(n_trees) - _starts(output, ensemble.n_outputs)[output[by_output]]
+    return np.lexsort((output, turn))
 
 
 def _masks(n_left: Integers, bit: Integers) -> npt.NDArray[np.uint64]:

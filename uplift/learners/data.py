@@ -22,8 +22,7 @@ class TrainingData:
         weight: How many units a row stands for, shape (n,); None: one each.
 
     Raises:
-        ContractError: Lengths differ, arms are not integers, or an outcome, a propensity or a weight
-            is not a number.
+        ContractError: Lengths differ, arms are no integers, or a value is no number.
         OverlapError: A propensity lies outside (0, 1].
     """
 
@@ -40,8 +39,8 @@ class TrainingData:
         _check_lengths(self.features, columns)
         if self.arm.dtype.kind not in "iu":
             raise ContractError(
-                f"the arm is {self.arm.dtype}; learning needs integers, 0 for control. Map names to "
-                "numbers with `Arms.numbers`."
+                f"the arm is {self.arm.dtype}; learning needs integers, 0 for control. Map names "
+                "to numbers with `Arms.numbers`."
             )
         for name, values in columns.items():
             _check_finite(name, values)
