@@ -44,6 +44,7 @@ def config_named_by(options: argparse.Namespace) -> Config:
 def campaign_arguments(argv: Sequence[str] | None) -> str:
     """The part of a command line (None: this one) that names the campaign, to be typed again."""
     options, _ = option_parser("").parse_known_args(argv)
-    files = [part for file in options.files or () for part in ("--config", str(file))]
+    named = () if options.files in (None, [*DEFAULT_FILES]) else options.files
+    files = [part for file in named for part in ("--config", str(file))]
     overrides = [part for override in options.overrides for part in ("--set", override)]
     return shlex.join([*files, *overrides])
