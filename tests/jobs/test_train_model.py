@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow.artifacts
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -98,6 +99,9 @@ def test_the_version_does_not_depend_on_how_the_table_is_cut(
 ) -> None:
     shuffled = table.repartition(partitions, "age")
     rows = train_model.rows_to_learn_from(shuffled, trained.config)
+    as_written = train_model.rows_to_learn_from(table, trained.config)
+    np.testing.assert_array_equal(rows.features, as_written.features)
+    np.testing.assert_array_equal(rows.outcomes["conversion"], as_written.outcomes["conversion"])
     model = train_model.fit(rows, trained.config, digest="")
     assert model.version == challenger.model_version
 
