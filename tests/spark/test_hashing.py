@@ -14,7 +14,7 @@ def test_a_draw_is_the_same_in_spark_and_in_python(spark: SparkSession) -> None:
     units = ["ann", "bob", "", "Zoë", "\0", "a" * 1000]
     frame = spark.createDataFrame([(unit,) for unit in units], "unit string")
     drawn = frame.select("unit", hash_uniform(F.col("unit"), "salt'\\ü")).collect()
-    assert {unit: draw for unit, draw in drawn} == {
+    assert {row["unit"]: row[1] for row in drawn} == {
         unit: hashing.hash_uniform(unit, "salt'\\ü") for unit in units
     }
 
