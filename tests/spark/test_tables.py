@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
@@ -61,6 +63,29 @@ def test_a_write_that_breaks_leaves_the_old_table(spark, tmp_path):
         write_table(breaks_half_way, path)
 
     assert ids(spark, path) == [0, 1, 2]
+
+
+def test_a_write_killed_just_before_the_turn_leaves_the_old_table(spark, tmp_path, monkeypatch):
+    path = tmp_path / "some"
+    write_table(spark.range(3), path)
+
+    def killed(self, target):
+        raise SystemExit
+
+    with monkeypatch.context() as killing:
+        killing.setattr(Path, "replace", killed)
+        with pytest.raises(SystemExit):
+            write_table(spark.range(9), path)
+
+    assert ids(spark, path) == [0, 1, 2]
+
+
+def test_writes_that_break_again_and_again_do_not_fill_the_disk(spark, tmp_path):
+    breaks = spark.range(3).where(F.raise_error(F.lit("disk full")).cast("boolean"))
+    for _ in range(3):
+        with pytest.raises(PySparkException):
+            write_table(breaks, tmp_path / "some")
+    assert len(list(tmp_path.iterdir())) <= 1
 
 
 def test_the_next_write_cleans_up_what_a_killed_one_left(spark, tmp_path):
