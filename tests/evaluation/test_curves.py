@@ -8,23 +8,23 @@ from uplift.errors import ContractError
 from uplift.evaluation.curves import qini_curve, toc_curve, tops, uplift_curve
 from uplift.evaluation.ranked_sums import ranked_sums
 
-TWO_BLOCKS = from_counts((4, 3, 2, 1), (1, 0, 3, 2))
+TWO_BLOCKS = from_counts((4, 3, 2, 1), (1, 1, 3, 2))
 
 
 def test_a_qini_curve_subtracts_control_scaled_to_the_treated() -> None:
     curve = qini_curve(tops(TWO_BLOCKS, 1))
     assert curve.at.tolist() == [[0, 6, 10]]
-    assert curve.height.tolist() == [[0, 3 - 1 * 4 / 2, 3 - 3 * 5 / 5]]
+    assert curve.height.tolist() == [[0, 3 - 1 * 4 / 2, 4 - 3 * 5 / 5]]
 
 
 def test_an_uplift_curve_multiplies_the_difference_in_means_by_the_size_of_the_top() -> None:
     curve = uplift_curve(tops(TWO_BLOCKS, 1))
-    assert curve.height.tolist() == [[0, (3 / 4 - 1 / 2) * 6, pytest.approx(0)]]
+    assert curve.height[0] == pytest.approx([0, (3 / 4 - 1 / 2) * 6, (4 / 5 - 3 / 5) * 10])
 
 
 def test_a_toc_curve_begins_at_its_first_block_and_ends_at_zero() -> None:
     curve = toc_curve(tops(TWO_BLOCKS, 1))
-    first = (3 / 5 - 1 / 5) / 0.6
+    first = (3 / 5 - 1 / 5) / 0.6 - (4 / 5 - 3 / 5)
     assert curve.at.tolist() == [[0, 0.6, 1]]
     assert curve.height[0] == pytest.approx([first, first, 0])
 
