@@ -111,13 +111,14 @@ def test_the_columns_are_those_of_the_training_set_in_order(spark):
 
 
 def test_what_is_not_logged_is_filled_in_from_the_plan(spark):
-    assignments = [("ann", 2, START, None, None), ("bob", 0, START, 0.25, "house-1")]
+    assignments = [("ann", 2, START, None, None), ("bob", 0, START, 0.25, "house-2")]
     rows = {row["unit_id"]: row for row in build(spark, [], assignments).collect()}
     ann, bob = rows["ann"], rows["bob"]
     assert (ann["propensity"], ann["cluster_id"]) == (1 / 3, "ann")
-    assert (bob["propensity"], bob["cluster_id"]) == (0.25, "house-1")
-    sides = split_of(["ann", "house-1"], test_share=0.3, salt="s").tolist()
-    assert [ann["split"], bob["split"]] == sides
+    assert (bob["propensity"], bob["cluster_id"]) == (0.25, "house-2")
+    sides = split_of(["ann", "bob", "house-2"], test_share=0.3, salt="s").tolist()
+    assert sides == ["train", "train", "test"]
+    assert [ann["split"], bob["split"]] == ["train", "test"]
     assert ann["experiment_id"] == "coupon"
 
 
