@@ -57,6 +57,17 @@ def test_few_distinct_priorities_are_all_kept_apart() -> None:
     assert sums.rows.sum(axis=1).tolist() == [2, 1, 1]
 
 
+def test_a_tie_at_the_bottom_leaves_no_empty_block() -> None:
+    priority = np.r_[np.zeros(60), np.arange(1, 91)]
+    sums = ranked_sums(priority, np.arange(150) % 2, np.zeros(150), n_arms=2, max_blocks=10)
+    assert sums.rows.sum(axis=1).tolist() == [15, 15, 15, 15, 15, 15, 60]
+
+
+def test_there_are_never_more_blocks_than_asked_for() -> None:
+    cuts = cut_points(np.array([1.0, 2.0]), 2, lambda: np.array([1.0, 2.0, 9.0]))
+    assert cuts.tolist() == [2.0]
+
+
 def test_a_rare_priority_that_the_sample_missed_still_gets_its_block() -> None:
     cuts = cut_points(np.array([1.0, 2.0]), 5, lambda: np.array([1.0, 2.0, 9.0]))
     assert cuts.tolist() == [2.0, 9.0]
@@ -74,6 +85,18 @@ def test_a_large_log_is_cut_by_a_sample_that_each_row_joins_on_its_own() -> None
     assert abs(joined.mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / n)
     half = slice(n // 2, n)
     assert (is_sampled(priority[half], keys[half], n) == joined[half]).all()
+
+
+def test_rows_of_one_unit_do_not_join_the_sample_together() -> None:
+    one_unit = np.zeros(1000, dtype=np.uint64)
+    joined = is_sampled(np.arange(1000.0), one_unit, 2 * SAMPLE_ROWS)
+    assert 400 < joined.sum() < 600
+
+
+def test_negative_zero_joins_the_sample_as_zero_does() -> None:
+    keys, zeros = np.arange(50, dtype=np.uint64), np.zeros(50)
+    joined = is_sampled(zeros, keys, 2 * SAMPLE_ROWS)
+    assert (is_sampled(-zeros, keys, 2 * SAMPLE_ROWS) == joined).all()
 
 
 @pytest.mark.parametrize(

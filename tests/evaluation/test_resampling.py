@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from uplift.evaluation.resampling import (
+    POISSON_STEPS,
     exact_grid,
     poisson_weights,
     replicate_sums,
@@ -38,6 +39,13 @@ def test_another_seed_or_unit_draws_other_weights() -> None:
     weights = poisson_weights(keys, replicates=20, seed=1)
     assert (poisson_weights(keys, replicates=20, seed=2) != weights).any()
     assert len(np.unique(weights, axis=0)) == len(keys)
+
+
+def test_steps_are_those_of_the_poisson_distribution_and_their_weights_have_mean_one() -> None:
+    assert POISSON_STEPS.tolist() == np.rint(poisson.cdf(np.arange(8), 1) * 2**16).tolist()
+    weights = np.searchsorted(POISSON_STEPS, np.arange(2**16), side="right")
+    assert (weights.mean(), weights.max()) == (1.0, 8)
+    assert weights.var() == pytest.approx(1, abs=1e-4)
 
 
 def test_weights_are_poisson_with_mean_one_even_for_consecutive_keys() -> None:

@@ -127,7 +127,8 @@ def is_sampled(priority: Floats, keys: Keys, n_rows: int) -> npt.NDArray[np.bool
     """
     if n_rows <= SAMPLE_ROWS:
         return np.ones(len(priority), dtype=bool)
-    hashes = splitmix64(splitmix64(priority.view(np.uint64)) ^ keys)
+    bits = (priority + 0.0).view(np.uint64)  # + 0.0 turns a negative zero into its equal
+    hashes = splitmix64(splitmix64(bits) ^ keys)
     return hashes < np.uint64(SAMPLE_ROWS / n_rows * 2**64)
 
 
@@ -194,8 +195,7 @@ def ranked_sums(
         >>> sums.n[0].tolist(), sums.y[0].tolist()
         ([[1.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]])
     """
-    # + 0.0 turns a negative zero into the zero it equals
-    ranked = np.atleast_1d(np.asarray(priority, dtype=np.float64)) + 0.0
+    ranked = np.asarray(priority, dtype=np.float64)
     drawn = np.asarray(arm, dtype=np.int64)
     observed = np.asarray(outcome, dtype=np.float64)
     weights = np.ones(len(ranked)) if weight is None else np.asarray(weight, dtype=np.float64)

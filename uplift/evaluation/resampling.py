@@ -25,8 +25,8 @@ _SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
 
 # A 16-bit draw at or above k of these is a weight of k: the distribution function of Poisson(1)
 # times 65,536, rounded. The mean is exactly 1, the variance .99997, the largest weight 8.
-_POISSON_STEPS = np.array([24109, 48219, 60273, 64292, 65296, 65497, 65531, 65535], dtype=np.uint16)
-_LARGEST_WEIGHT = len(_POISSON_STEPS)
+POISSON_STEPS = np.array([24109, 48219, 60273, 64292, 65296, 65497, 65531, 65535], dtype=np.uint16)
+_LARGEST_WEIGHT = len(POISSON_STEPS)
 _LANES = 4  # 16-bit draws in one 64-bit hash
 
 _ROWS_AT_ONCE = 2048  # 200 replicates of these fit a core's cache
@@ -60,7 +60,7 @@ def poisson_weights(keys: Keys, *, replicates: int, seed: int) -> npt.NDArray[np
     hashes = splitmix64(splitmix64(keys + start)[:, np.newaxis] + groups)
     draws = hashes.astype("<u8", copy=False).view("<u2")[:, :replicates]
     weights = np.zeros(draws.shape, dtype=np.uint8)
-    for step in _POISSON_STEPS:
+    for step in POISSON_STEPS:
         weights += draws >= step
     return weights
 
