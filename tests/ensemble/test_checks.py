@@ -38,7 +38,11 @@ TWO_NODES = {
         ({"right": [~7]}, "leaf entries are not each referred to exactly once"),
         ({"right": [0]}, "node entries are not each referred to exactly once"),
         ({"roots": [5]}, "node entries are not each referred to exactly once"),
-        ({**TWO_NODES, "roots": [1], "left": [~0, 0], "right": [~1, ~2]}, "back to an earlier one"),
+        (
+            {**TWO_NODES, "roots": [1], "left": [~0, 0], "right": [~1, ~2]},
+            "back to itself or an earlier one",
+        ),
+        ({**TWO_NODES, "left": [~0, 1], "right": [~1, ~2]}, "back to itself or an earlier one"),
         ({"decision": [CATEGORICAL], "threshold": [1.0]}, r"`threshold` is outside \[0, 1\)"),
         ({"set_start": [0, 3]}, "`set_start` does not cut `set_words`"),
         ({"set_start": [1, 2]}, "`set_start` does not cut `set_words`"),

@@ -89,6 +89,27 @@ def test_every_kernel_takes_the_steps_of_the_definition(
     assert ensemble.raw(rows).tolist() == [walk(ensemble, row) for row in rows]
 
 
+@pytest.mark.parametrize("leans_left", [True, False])
+@pytest.mark.parametrize("n_leaves", [31, 32, 33, 63, 64, 65])
+def test_every_leaf_is_reached_at_the_edges_of_a_word(n_leaves: int, leans_left: bool) -> None:
+    # A spine of splits at 0, 1, 2, ...: one child is a leaf, the other the next split.
+    splits = np.arange(n_leaves - 1)
+    leaves, spine = ~splits, np.append(splits[1:], ~(n_leaves - 1))
+    arrays = {name: getattr(stump(0), name) for name in ARRAYS} | {
+        "feature": 0 * splits,
+        "threshold": -splits if leans_left else splits,
+        "decision": 0 * splits,
+        "left": spine if leans_left else leaves,
+        "right": leaves if leans_left else spine,
+        "leaf_values": np.arange(n_leaves)[:, None],
+    }
+    ensemble = FlatEnsemble.of(arrays, n_features=1, n_outputs=1)
+    values = np.arange(n_leaves) - 0.5
+    rows = -values[:, None] if leans_left else values[:, None]
+    assert ensemble.raw(rows)[:, 0].tolist() == list(range(n_leaves))
+    assert [answer(ensemble, row[0]) for row in rows] == list(range(n_leaves))
+
+
 @pytest.mark.parametrize("n_rows", [0, 1, 2, 11, 12, 13, 255, 256, 257, 520])
 @pytest.mark.parametrize("most_leaves", [8, 80])
 def test_a_row_gets_the_same_bits_alone_and_in_any_batch(n_rows: int, most_leaves: int) -> None:

@@ -71,7 +71,7 @@ def _check_references(ensemble: "FlatEnsemble") -> None:
     for name in ("left", "right"):
         children = getattr(ensemble, name)
         if ((children >= 0) & (children <= own)).any():
-            raise ContractError(f"`{name}` leads from a node back to an earlier one.")
+            raise ContractError(f"`{name}` leads from a node back to itself or an earlier one.")
 
 
 def _check_splits(ensemble: "FlatEnsemble") -> None:
