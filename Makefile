@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 CONFIG ?= --config conf/base.yaml --config conf/campaigns/coupon.yaml
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-quick test-long check format bench lock clean
@@ -40,7 +40,7 @@ format: $(READY)  ## put the code in form
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## benchmarks, one table: ours, peer, floor, ratio
-	@$(PYTEST) tests/benchmarks --override-ini addopts=--strict-markers -q -p no:cacheprovider
+	@$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--strict-markers -q
 
 lock: $(READY)  ## pin all packages anew, from pyproject.toml
 	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --python-version 3.11 \
