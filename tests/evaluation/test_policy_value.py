@@ -79,6 +79,15 @@ def test_the_closed_form_error_of_a_value_is_that_of_a_mean() -> None:
     assert paired == pytest.approx(z.std(ddof=1) / np.sqrt(500))
 
 
+def test_the_closed_form_error_of_a_hajek_value_is_that_of_its_linear_part() -> None:
+    arm, outcome, chance, model = random_log(500, seed=1)
+    found = policy_sums(arm, outcome, chance, {"model": model}, arms=Arms(("none", "coupon")))
+    u = np.where(model == arm, 1 / chance, 0)
+    residual = u * (outcome - hajek_value(found, "model")[0]) / u.mean()
+    expected = residual.std(ddof=1) / np.sqrt(500)
+    assert hajek_standard_error(found, "model") == pytest.approx(expected)
+
+
 def test_closed_form_and_bootstrap_agree() -> None:
     arm, outcome, chance, model = random_log(5000, seed=2)
     found = policy_sums(
@@ -91,8 +100,13 @@ def test_closed_form_and_bootstrap_agree() -> None:
         assert pair[1:].std() == pytest.approx(error(found, "model", against="nobody"), rel=0.14)
 
 
-def test_a_policy_against_itself_has_no_error() -> None:
-    assert hajek_standard_error(sums(), "model", against="model") == 0
+@pytest.mark.parametrize("seed", range(10))
+def test_equal_policies_of_two_names_differ_by_nothing_without_error(seed: int) -> None:
+    arm, outcome, chance, model = random_log(500, seed)
+    twice = {"model": model, "champion": model}
+    found = policy_sums(arm, outcome, chance, twice, arms=Arms(("none", "coupon")))
+    for error in (ipw_standard_error, hajek_standard_error):
+        assert error(found, "model", against="champion") == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0, -0.5, np.nan])

@@ -41,6 +41,12 @@ def test_another_seed_or_unit_draws_other_weights() -> None:
     assert len(np.unique(weights, axis=0)) == len(keys)
 
 
+def test_keys_a_stride_of_the_generator_apart_do_not_share_a_stream() -> None:
+    keys = np.array([5, (5 + 0x9E3779B97F4A7C15) % 2**64], dtype=np.uint64)
+    first, second = poisson_weights(keys, replicates=80, seed=1)
+    assert (first[4:] != second[:-4]).any()
+
+
 def test_steps_are_those_of_the_poisson_distribution_and_their_weights_have_mean_one() -> None:
     assert POISSON_STEPS.tolist() == np.rint(poisson.cdf(np.arange(8), 1) * 2**16).tolist()
     weights = np.searchsorted(POISSON_STEPS, np.arange(2**16), side="right")
@@ -104,6 +110,12 @@ def test_rounding_moves_a_value_by_less_than_promised(
     values = np.array(shares) * largest
     moved = np.abs(round_to(values, exact_grid(largest, n_rows)) - values)
     assert moved.max() <= largest * n_rows * 2.0**-48
+
+
+@given(st.floats(1e-6, 1e6), st.integers(1, 10**9))
+def test_the_largest_sum_that_weights_can_make_is_exact(largest: float, n_rows: int) -> None:
+    steps = largest / exact_grid(largest, n_rows) * n_rows * len(POISSON_STEPS)
+    assert steps <= 2**53
 
 
 @pytest.mark.parametrize("n_rows", [3, 10**6, 10**9])
