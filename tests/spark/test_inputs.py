@@ -146,7 +146,9 @@ def test_every_missing_column_of_log_and_features_is_named_at_once(spark, tmp_pa
 
 def test_text_in_a_numeric_column_is_counted_and_shown(spark, tmp_path):
     path = write(tmp_path / "log.csv", LOG.replace("41", "forty-one"))
-    with pytest.raises(ContractError, match=r"`age` .* is not a number in 1 of 2 rows.*'forty-one'"):
+    with pytest.raises(
+        ContractError, match=r"`age` .* is not a number in 1 of 2 rows.*'forty-one'"
+    ):
         read_flat_log(spark, flat(path), [AGE])
 
 
