@@ -98,7 +98,7 @@ def write_published(published: DataFrame, folder: Path) -> int:
         .write.option("parquet.block.size", _ROW_GROUP_BYTES)
         .parquet(str(folder.absolute()))
     )
-    return sum(_with_plain_names(folder))
+    return sum(_written_again(folder))
 
 
 def stamp_of(scores: DataFrame) -> tuple[datetime, str]:
@@ -133,10 +133,19 @@ def _spread(array: str, prefix: str, slugs: tuple[str, ...]) -> list[Column]:
     return [F.col(array)[i].alias(f"{prefix}_{slug}") for i, slug in enumerate(slugs)]
 
 
-def _with_plain_names(folder: Path) -> Iterator[int]:
-    """Drop Spark's markers and the random part of the file names; yield the rows of each file."""
+def _written_again(folder: Path) -> Iterator[int]:
+    """Write each file again, its bytes a function of its rows; yield their number.
+
+    Spark's writer lists the encodings of a column in the order of a hash set, another one in each
+    JVM: two nights with the same rows would be two runs.
+    """
     for marker in [*folder.glob("_*"), *folder.glob(".*")]:
         marker.unlink()
     for number, file in enumerate(sorted(folder.glob("*.parquet"))):
-        yield pq.read_metadata(file).num_rows
-        file.rename(folder / f"part-{number:05d}.parquet")
+        source = pq.ParquetFile(file)
+        target = folder / f"part-{number:05d}.parquet"
+        with source, pq.ParquetWriter(target, source.schema_arrow) as writer:
+            for group in range(source.num_row_groups):
+                writer.write_table(source.read_row_group(group))
+        file.unlink()
+        yield source.metadata.num_rows
