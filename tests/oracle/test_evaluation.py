@@ -8,7 +8,7 @@ from uplift.evaluation import metrics
 from uplift.evaluation.curves import qini_curve, tops, uplift_curve
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 SEEDS = range(8)
 N = 1000

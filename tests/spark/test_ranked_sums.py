@@ -85,7 +85,7 @@ def test_a_log_too_large_for_exact_quantiles_is_cut_by_the_same_sample(
     spark: SparkSession,
 ) -> None:
     id_ = F.col("id")
-    large = spark.range(0, SAMPLE_ROWS + 50_000, 1, 3).select(
+    large = spark.range(0, SAMPLE_ROWS + 50_000, 1, 2).select(  # two batches in a partition
         F.concat(F.lit("unit "), id_).alias("cluster_id"),
         (id_ % 2).alias("arm"),
         F.lit(0.5).alias("propensity"),

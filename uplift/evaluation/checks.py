@@ -61,7 +61,7 @@ def check_every_arm(rows_by_arm: Ints) -> None:
 
 def check_one_arm_per_unit(keys: Keys, arm: Ints) -> None:
     """A randomisation unit is drawn once, with all its rows."""
-    order = np.lexsort((arm, keys))
+    order = np.argsort(keys)
     keys, arm = keys[order], arm[order]
     torn = np.unique(keys[1:][(keys[1:] == keys[:-1]) & (arm[1:] != arm[:-1])])
     if len(torn):
