@@ -1,7 +1,8 @@
-"""Turn the log of an experiment into a training set.
+"""Turn the units of a checked experiment into a training set.
 
-Reads the three tables of ``inputs.raw`` (assignments, events, customers), or the one of
-``inputs.flat_log``; writes the table ``training_set``.
+Reads the table ``experiment_units`` and the report ``experiment``; writes the table
+``training_set``. An experiment that failed its checks is refused, unless somebody answers for it;
+see jobs/check_experiment.py.
 
     spark-submit jobs/build_training_set.py --config conf/base.yaml --config FILE
 
@@ -13,90 +14,38 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
+from jobs.check_experiment import experiment_report, require_sound
+from jobs.read_experiment import EXPERIMENT_UNITS
 from uplift import columns
-from uplift.config import Config, FlatLog, RawInputs
-from uplift.features.spec import feature_columns
+from uplift.config import Config
 from uplift.logs import event
-from uplift.spark.contracts import require_known_arms, require_unique, require_values
 from uplift.spark.door import run_job
-from uplift.spark.event_features import require_events
-from uplift.spark.flat_log import flat_training_frame
-from uplift.spark.inputs import read_assignments, read_customers, read_events, read_flat_log
-from uplift.spark.tables import write_table
-from uplift.spark.training_frame import assignments_of, training_frame
+from uplift.spark.tables import read_table, write_table
+from uplift.spark.training_set import training_set
 from uplift.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+TRAINING_SET = "training_set"
+
 
 def run(spark: SparkSession, config: Config) -> None:
-    """Read, build, check, write."""
+    """Read, refuse or build, write."""
     start = time.monotonic()
-    features = [column.name for column in feature_columns(config.features)]
-    frame = build(spark, config).sortWithinPartitions(columns.UNIT_ID).persist()
-    try:
-        require_values(
-            frame,
-            keys=[columns.UNIT_ID],
-            binary=[columns.CONVERSION],
-            chances=[columns.PROPENSITY],
-            features=features,
-            source="the training set",
-        )
-        rows = write_table(frame, Workspace(config.workspace).table("training_set"))
-    finally:
-        frame.unpersist()
-    seconds = round(time.monotonic() - start, 1)
-    event(log, "training_set.written", rows=rows, features=len(features), seconds=seconds)
-
-
-def build(spark: SparkSession, config: Config) -> DataFrame:
-    """The whole job minus checking and writing."""
-    match config.inputs.log:
-        case RawInputs() as raw:
-            return from_raw(spark, raw, config)
-        case FlatLog() as flat_log:
-            return from_flat_log(spark, flat_log, config)
-
-
-def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
-    """The training set of three raw tables."""
-    campaign, features = config.campaign, config.features
-    assignments = read_assignments(spark, raw)
-    events = read_events(spark, raw)
-    customers = read_customers(spark, raw, features.static)
-    keys = [columns.UNIT_ID, columns.ARM, columns.ASSIGNED_AT]
-    require_values(assignments, keys=keys, source=raw.assignments)
-    event_types = [campaign.outcome_event, *(feature.event_type for feature in features.events)]
-    require_events(events, event_types, source=raw.events)
-    require_unique(customers, columns.UNIT_ID, source=raw.customers)
-    first = assignments_of(assignments, campaign.id, source=raw.assignments)
-    return training_frame(
-        require_known_arms(first, campaign.arms, campaign.ignore_arms, source=raw.assignments),
-        events,
-        customers,
-        campaign=campaign,
-        features=features,
-        test_share=config.training.test_share,
-        salt=config.training.salt,
-    )
-
-
-def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:
-    """The training set of a log with one row per unit."""
-    rows = read_flat_log(spark, flat_log, config.features.static)
-    if flat_log.unit_id is not None:
-        require_unique(rows, columns.UNIT_ID, source=str(flat_log.path))
-    return flat_training_frame(
-        rows,
+    workspace = Workspace(config.workspace)
+    require_sound(experiment_report(config), config.experiment.override_failed_verdict_by)
+    units = read_table(spark, workspace.table(EXPERIMENT_UNITS), made_by="read_experiment")
+    frame = training_set(
+        units,
         campaign=config.campaign,
-        features=config.features,
         test_share=config.training.test_share,
         salt=config.training.salt,
-        source=str(flat_log.path),
     )
+    in_order = frame.sortWithinPartitions(columns.UNIT_ID, columns.EXPERIMENT_ID)
+    rows = write_table(in_order, workspace.table(TRAINING_SET))
+    event(log, "training_set.written", rows=rows, seconds=round(time.monotonic() - start, 1))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Check whether the experiment can carry a causal claim.
+"""Check whether the experiments can carry a causal claim.
 
-Reads the inputs of the campaign: the three tables of ``inputs.raw`` or ``inputs.flat_log``.
-Writes the report ``experiment``: a verdict (pass, warn, fail), one answer in plain words per
-check, units per arm, and each arm's average effect.
+Reads the table ``experiment_units`` and, for what was drawn, the inputs of the campaign. Writes the
+report ``experiment``: for each experiment a verdict (pass, warn, fail), one answer in plain words
+per check, units per arm, and each arm's average effect.
 
     spark-submit jobs/check_experiment.py --config conf/base.yaml --config FILE
 
@@ -15,25 +15,26 @@ Next: jobs/build_training_set.py
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import build_training_set
+from jobs.read_experiment import EXPERIMENT_UNITS
 from uplift import columns
-from uplift.config import Campaign, Config, FlatLog, RawInputs
+from uplift.config import Config, Experiment, FlatLog, RawInputs
 from uplift.errors import ExperimentError
 from uplift.experiment.counts import Vector
 from uplift.experiment.health import Draws, ExperimentReport, check_experiment
 from uplift.features.spec import feature_columns
 from uplift.logs import event
 from uplift.spark.aggregates import arm_counts, draws
-from uplift.spark.contracts import number_arms, require_values
+from uplift.spark.contracts import number_arms
 from uplift.spark.door import run_job
 from uplift.spark.inputs import read_assignments, read_events, read_flat_log
-from uplift.workspace import Workspace, write_document
+from uplift.spark.tables import read_table
+from uplift.workspace import Workspace, read_document, write_document
 
 log = logging.getLogger(__name__)
 
@@ -62,34 +63,39 @@ def run(spark: SparkSession, config: Config) -> None:
         )
 
 
+def experiment_report(config: Config) -> dict[str, object]:
+    """What this job found last."""
+    path = Workspace(config.workspace).report("experiment")
+    return read_document(path, made_by="check_experiment")
+
+
+def require_sound(report: Mapping[str, object], override_by: str | None) -> None:
+    """Refuse to learn from an experiment that failed, unless somebody answers for it."""
+    if report["verdict"] == "fail" and override_by is None:
+        raise ExperimentError(
+            "the experiment failed its checks, see the report `experiment` in the workspace. "
+            "Mend the log, or put your name in `experiment.override_failed_verdict_by`."
+        )
+
+
 def build(spark: SparkSession, config: Config) -> ExperimentReport:
     """The whole job minus writing; it judges the very rows that would be learned from."""
+    [experiment] = config.campaign.pooled
     arms = config.campaign.arms
     n_arms = len(arms.names)
     features = feature_columns(config.features)
     numeric = [feature.name for feature in features if feature.kind == "numeric"]
     categorical = [feature.name for feature in features if feature.kind == "categorical"]
-    units = build_training_set.build(spark, config).persist()
-    try:
-        require_values(
-            units,
-            keys=[columns.UNIT_ID],
-            binary=[columns.CONVERSION],
-            chances=[columns.PROPENSITY],
-            features=[*numeric, *categorical],
-            source=f"the log of experiment {config.campaign.id!r}",
-        )
-        covariates = arm_counts(units, numeric, categorical, n_arms=n_arms)
-        outcomes = arm_counts(units, _outcomes(units), n_arms=n_arms)
-    finally:
-        units.unpersist()
+    path = Workspace(config.workspace).table(EXPERIMENT_UNITS)
+    table = read_table(spark, path, made_by="read_experiment")
+    units = table.where(F.col(columns.EXPERIMENT_ID) == experiment.id)
     return check_experiment(
         arms,
-        covariates,
+        arm_counts(units, numeric, categorical, n_arms=n_arms),
         _draws(spark, config),
-        shares=_planned_shares(config.campaign),
+        shares=_planned_shares(experiment, arms.names),
         limits=config.experiment,
-        outcomes=outcomes,
+        outcomes=arm_counts(units, _outcomes(units), n_arms=n_arms),
     )
 
 
@@ -116,11 +122,11 @@ def _draws(spark: SparkSession, config: Config) -> Draws:
     return draws(number_arms(assignments, arms), n_arms=len(arms.names), events=events)
 
 
-def _planned_shares(campaign: Campaign) -> Vector | None:
-    shares = campaign.planned_shares
+def _planned_shares(experiment: Experiment, names: Sequence[str]) -> Vector | None:
+    shares = experiment.planned_shares
     if shares is None:
         return None
-    return np.array([shares[name] for name in campaign.arms.names], dtype=np.float64)
+    return np.array([shares[name] for name in names], dtype=np.float64)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

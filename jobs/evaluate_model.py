@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import train_model
+from jobs.build_training_set import TRAINING_SET
 from uplift import columns
 from uplift.config import Config
 from uplift.errors import VersionMismatchError
@@ -76,7 +77,7 @@ def run(spark: SparkSession, config: Config) -> None:
     """Read, judge, decide who serves, write."""
     start = time.monotonic()
     workspace = Workspace(config.workspace)
-    path = workspace.table(train_model.TRAINING_SET)
+    path = workspace.table(TRAINING_SET)
     table = read_table(spark, path, made_by="build_training_set")
     store = open_store(config.tracking, workspace)
     challenger = fetch(store, require_version_at(store, CHALLENGER))
@@ -138,7 +139,7 @@ def fetch(store: TrackingStore, version: RegisteredVersion) -> Candidate:
 
 def require_held_out(model: UpliftModel, found: Fingerprint, config: Config) -> None:
     """Refuse to judge a model by rows it may have learned from, or for other arms."""
-    learned_from = model.metadata[train_model.TRAINING_SET]
+    learned_from = model.metadata[TRAINING_SET]
     if learned_from != found.digest:
         raise VersionMismatchError(
             f"the challenger {model.version} learned from a training_set with fingerprint "
@@ -184,7 +185,7 @@ def averages(
         )
         for outcome, values in rows.outcomes.items()
     }
-    metadata = {"learner": AVERAGES, train_model.TRAINING_SET: found.digest}
+    metadata = {"learner": AVERAGES, TRAINING_SET: found.digest}
     model = UpliftModel(arms, rows.encoder, ensembles, metadata)
     version = train_model.enter(store, model, rows, found, config, alias=CHAMPION)
     return Candidate(model, version)

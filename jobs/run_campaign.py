@@ -25,6 +25,7 @@ from jobs import (
     export_segments,
     print_summary,
     publish_snapshot,
+    read_experiment,
     score_customers,
     simulate_experiment,
     train_model,
@@ -44,6 +45,7 @@ def _plain(run: Callable[[Config], None]) -> Step:
 
 
 WALK: tuple[tuple[str, Step], ...] = (
+    ("read the experiment", read_experiment.run),
     ("check the experiment", check_experiment.run),
     ("build the training set", build_training_set.run),
     ("train the model", train_model.run),

@@ -7,7 +7,7 @@ and ``raw/customers`` of the workspace, as a real log would come, and ``raw/trut
 
 The same scenario, size and seed give the same bytes. Without Spark.
 
-Next: jobs/check_experiment.py
+Next: jobs/read_experiment.py
 """
 
 import logging

@@ -12,14 +12,15 @@ Next: jobs/evaluate_model.py
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.build_training_set import TRAINING_SET
+from jobs.check_experiment import experiment_report, require_sound
 from uplift import columns
 from uplift.config import Config
-from uplift.errors import ExperimentError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
@@ -34,11 +35,10 @@ from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
 from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run
 from uplift.tracking.store import TrackingStore, open_store
-from uplift.workspace import Workspace, read_document
+from uplift.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-TRAINING_SET = "training_set"
 # Kept out of the tracking store: where secrets may stand.
 SECRET = {"tracking": {"uri"}, "spark": {"settings"}}
 
@@ -65,21 +65,6 @@ def run(spark: SparkSession, config: Config) -> None:
         outcomes=list(model.outcomes),
         seconds=round(time.monotonic() - start, 1),
     )
-
-
-def experiment_report(config: Config) -> dict[str, object]:
-    """What jobs/check_experiment found."""
-    path = Workspace(config.workspace).report("experiment")
-    return read_document(path, made_by="check_experiment")
-
-
-def require_sound(report: Mapping[str, object], override_by: str | None) -> None:
-    """Refuse to learn from an experiment that failed, unless somebody answers for it."""
-    if report["verdict"] == "fail" and override_by is None:
-        raise ExperimentError(
-            "the experiment failed its checks, see the report `experiment` in the workspace. "
-            "Mend the log, or put your name in `experiment.override_failed_verdict_by`."
-        )
 
 
 def outcomes_of(config: Config) -> list[str]:

@@ -28,7 +28,10 @@ FEATURES = Features(
 )
 NAMES = [column.name for column in feature_columns(FEATURES)]
 
-ASSIGNMENTS = "unit_id string, arm int, assigned_at timestamp, propensity double, cluster_id string"
+ASSIGNMENTS = (
+    "unit_id string, experiment_id string, arm int, assigned_at timestamp, propensity double, "
+    "cluster_id string"
+)
 EVENTS = "unit_id string, event_type string, event_at timestamp, value double"
 CUSTOMERS = "unit_id string, contactable boolean, age double, region string"
 

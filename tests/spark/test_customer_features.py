@@ -17,7 +17,7 @@ from tests.features.builders import (
 )
 from uplift.errors import ContractError
 from uplift.spark.customer_features import customer_features, scoring_time
-from uplift.spark.training_frame import training_frame
+from uplift.spark.experiment_units import experiment_units
 
 pytestmark = pytest.mark.spark
 
@@ -58,14 +58,12 @@ def test_scoring_at_the_moment_of_assignment_gives_the_features_of_training(spar
     units = {f"u{i}": START for i in range(30)}
     events = random_events(rng, units, 800)
     customers = [(unit, True, float(i), "north") for i, unit in enumerate(units)]
-    trained = training_frame(
-        spark.createDataFrame([(u, 1, START, None, None) for u in units], ASSIGNMENTS),
+    trained = experiment_units(
+        spark.createDataFrame([(u, "coupon", 1, START, None, None) for u in units], ASSIGNMENTS),
         spark.createDataFrame(events, EVENTS),
         spark.createDataFrame(customers, CUSTOMERS),
         campaign=CAMPAIGN,
         features=FEATURES,
-        test_share=0.3,
-        salt="s",
     )
     scored = build(spark, customers, events)
 

@@ -5,9 +5,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from tests.features.builders import CONF
-from uplift.config import EventFeature, Features, FlatLog, StaticFeature, load_config
+from uplift.config import EventFeature, Experiment, Features, FlatLog, StaticFeature, load_config
 from uplift.errors import ConfigError, ContractError
-from uplift.spark.flat_log import flat_customer_features, flat_training_frame
+from uplift.spark.flat_log import flat_customer_features, flat_experiment_units
 from uplift.spark.inputs import read_flat_log
 
 pytestmark = pytest.mark.spark
@@ -26,23 +26,26 @@ ROWS = [
 
 
 def build(spark, rows, campaign=CONFIG.campaign, features=RECENCY):
-    return flat_training_frame(
+    return flat_experiment_units(
         spark.createDataFrame(rows, LOG),
         campaign=campaign,
         features=features,
-        test_share=0.3,
-        salt="s",
         source="log.csv",
     )
 
 
-def test_a_row_of_the_log_is_a_row_of_the_training_set(spark):
-    frame = build(spark, ROWS).drop("split")
-    assert sorted(map(tuple, frame.collect())) == [
-        ("1", "hillstrom", 0, 1 / 3, "1", 0.0, 0.0, 3.0),
-        ("2", "hillstrom", 1, 0.5, "2", 1.0, 9.5, None),
-        ("3", "hillstrom", 2, 1 / 3, "3", 0.0, 0.0, 4.0),
+def test_a_row_of_the_log_is_a_unit_of_the_experiment(spark):
+    assert sorted(map(tuple, build(spark, ROWS).collect())) == [
+        ("1", "hillstrom", 0, None, None, "1", 0.0, 0.0, 3.0),
+        ("2", "hillstrom", 1, None, 0.5, "2", 1.0, 9.5, None),
+        ("3", "hillstrom", 2, None, None, "3", 0.0, 0.0, 4.0),
     ]
+
+
+def test_a_flat_log_is_one_experiment(spark):
+    pooled = CONFIG.campaign.model_copy(update={"experiments": (Experiment(id="may"),)})
+    with pytest.raises(ConfigError, match="lists 1 experiments, but a flat log is one"):
+        build(spark, ROWS, pooled)
 
 
 def test_rows_of_ignored_arms_are_left_out_of_training_but_are_customers(spark):
@@ -96,12 +99,10 @@ def walk(spark, hillstrom: Path):
     assert isinstance(flat_log, FlatLog)
     given = flat_log.model_copy(update={"path": str(hillstrom)})
     log = read_flat_log(spark, given, CONFIG.features.static)
-    frame = flat_training_frame(
+    frame = flat_experiment_units(
         log,
         campaign=CONFIG.campaign,
         features=CONFIG.features,
-        test_share=CONFIG.training.test_share,
-        salt=CONFIG.training.salt,
         source=str(hillstrom),
     ).cache()
     yield frame

@@ -43,14 +43,23 @@ class Value(Section):
     margin_rate: Share
 
 
+class Experiment(Section):
+    """One of several experiments that are learned from together."""
+
+    id: Name
+    planned_shares: dict[str, Positive] | None = None
+
+
 class Campaign(Section):
-    """The experiment we learn from and the coupons we may send."""
+    """The experiments we learn from and the coupons we may send."""
 
     id: Name
     control: str
     treatments: Annotated[tuple[Treatment, ...], Field(min_length=1)]
     ignore_arms: tuple[str, ...] = ()
     planned_shares: dict[str, Positive] | None = None
+    experiments: tuple[Experiment, ...] = ()
+    rows_per_unit: Literal["first", "each_experiment"] = "first"
     outcome_event: str
     outcome_window_days: Count
     value: Value
@@ -60,16 +69,33 @@ class Campaign(Section):
         """Control first, then the treatments in their declared order."""
         return arms_of(self.control, [treatment.name for treatment in self.treatments])
 
+    @property
+    def pooled(self) -> tuple[Experiment, ...]:
+        """The experiments we learn from, each with its shares: those listed, or the one of `id`."""
+        if not self.experiments:
+            return (Experiment(id=self.id, planned_shares=self.planned_shares),)
+        return tuple(
+            Experiment(id=one.id, planned_shares=one.planned_shares or self.planned_shares)
+            for one in self.experiments
+        )
+
     @model_validator(mode="after")
-    def _arms_are_distinct_and_shares_cover_them(self) -> "Campaign":
+    def _arms_and_experiments_are_distinct_and_shares_cover_the_arms(self) -> "Campaign":
         try:
             names = self.arms.names
         except ContractError as error:
             raise ValueError(str(error)) from error
-        if self.planned_shares is not None and set(self.planned_shares) != set(names):
-            raise ValueError(
-                f"planned_shares names {sorted(self.planned_shares)}, the arms are {sorted(names)}"
-            )
+        both = sorted(set(names).intersection(self.ignore_arms))
+        if both:
+            raise ValueError(f"the arms {both} are in treatments or control and in ignore_arms")
+        for shares in (self.planned_shares, *(one.planned_shares for one in self.experiments)):
+            if shares is not None and set(shares) != set(names):
+                raise ValueError(
+                    f"planned_shares names {sorted(shares)}, the arms are {sorted(names)}"
+                )
+        ids = [one.id for one in self.experiments]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"experiments lists an id more than once: {ids}")
         return self
 
 

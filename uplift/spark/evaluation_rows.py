@@ -9,7 +9,7 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from uplift.columns import ARM, CLUSTER_ID, PROPENSITY
+from uplift.columns import ARM, CLUSTER_ID, EXPERIMENT_ID, PROPENSITY
 from uplift.evaluation.checks import (
     FINITE,
     RANGES,
@@ -105,8 +105,9 @@ def survey(
 
 
 def check_one_arm_per_cluster(rows: DataFrame) -> None:
-    """A randomisation unit is drawn once, with all its rows."""
-    clusters = rows.groupBy(CLUSTER_ID).agg((F.min(ARM) < F.max(ARM)).alias("torn"))
+    """A randomisation unit is drawn once, with all its rows; once in each experiment, if known."""
+    keys = [name for name in (EXPERIMENT_ID, CLUSTER_ID) if name in rows.columns]
+    clusters = rows.groupBy(*keys).agg((F.min(ARM) < F.max(ARM)).alias("torn"))
     found = clusters.agg(
         F.count(F.lit(1)).alias("clusters"),
         F.count_if("torn").alias("torn"),

@@ -13,28 +13,32 @@ from uplift.config import Campaign, Features
 from uplift.errors import ConfigError, ContractError
 from uplift.spark.contracts import require_known_arms
 from uplift.spark.customer_features import as_customer_features, instant, start_of
-from uplift.spark.training_frame import as_training_set
+from uplift.spark.experiment_units import as_experiment_units
 
 
-def flat_training_frame(
-    log: DataFrame,
-    *,
-    campaign: Campaign,
-    features: Features,
-    test_share: float,
-    salt: str,
-    source: str,
+def flat_experiment_units(
+    log: DataFrame, *, campaign: Campaign, features: Features, source: str
 ) -> DataFrame:
-    """The table ``training_set`` of a log as ``read_flat_log`` gives it, a row for every row.
+    """The table ``experiment_units`` of a log as ``read_flat_log`` gives it, a row for every row.
 
     Rows of ignored arms are left out. Revenue is known for every row or, null, for none.
+
+    Raises:
+        ConfigError: The campaign pools several experiments; a flat log is one.
     """
     require_no_event_features(features)
+    if campaign.experiments:
+        raise ConfigError(
+            f"`campaign.experiments` lists {len(campaign.experiments)} experiments, but a flat log "
+            "is one. Set it to [], or bring the three tables of `inputs.raw`."
+        )
     _require_whole_revenue(log, source)
+    known = {
+        columns.EXPERIMENT_ID: F.lit(campaign.id),
+        columns.ASSIGNED_AT: F.lit(None).cast("timestamp"),
+    }
     numbered = require_known_arms(log, campaign.arms, campaign.ignore_arms, source=source)
-    return as_training_set(
-        numbered, campaign=campaign, features=features, test_share=test_share, salt=salt
-    )
+    return numbered.withColumns(known).transform(as_experiment_units, features=features)
 
 
 def flat_customer_features(

@@ -75,12 +75,13 @@ def held_out_rows(
     """Held-out rows with what a metric and a policy value need; arguments of ``held_out_sums``.
 
     Returns:
-        arm, propensity, cluster_id, conversion; ``net value``, the euro that the row brought in;
-        and for each model, ``<name>``, the arm that it decides on when money is free, and
-        ``<name> cate``.
+        experiment_id, arm, propensity, cluster_id, conversion; ``net value``, the euro that the
+        row brought in; and for each model, ``<name>``, the arm that it decides on when money is
+        free, and ``<name> cate``.
     """
     names = sorted({name for model in models.values() for name in model.encoder.names})
     frame = held_out.select(
+        columns.EXPERIMENT_ID,
         columns.ARM,
         columns.PROPENSITY,
         columns.CLUSTER_ID,

@@ -53,7 +53,7 @@ def policy_sums(
     rows = evaluation_rows(frame, outcome, further)
     labels = [f"policy {decision!r}: arm" for decision in decisions]
     extremes = survey(rows, n_arms=len(arms.names), decisions=dict(zip(names, labels, strict=True)))
-    check_one_arm_per_cluster(rows)
+    check_one_arm_per_cluster(frame)
     plan = plan_policies(
         arms,
         decisions,

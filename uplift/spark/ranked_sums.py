@@ -61,7 +61,7 @@ def ranked_sums(
     further = {name: column.cast("double") for name, column in zip(names, priorities, strict=True)}
     rows = evaluation_rows(frame, outcome, further)
     extremes = survey(rows, n_arms=n_arms, finite=names)
-    check_one_arm_per_cluster(rows)
+    check_one_arm_per_cluster(frame)
     plans = {
         name: RankedSumsPlan(
             cuts=cuts,

@@ -49,7 +49,7 @@ def training_rows(
     salt: str,
     source: str,
 ) -> TrainingRows:
-    """Collect the training rows of ``training_set``, sorted by unit.
+    """Collect the training rows of ``training_set``, sorted by unit and experiment.
 
     Of a larger table a sample of about ``max_rows`` is taken by the hash of the unit, so the same
     units are taken however the table is stored.
@@ -73,8 +73,10 @@ def training_rows(
         frame = frame.where(
             hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
         )
-    wanted = [columns.UNIT_ID, columns.ARM, columns.PROPENSITY, *outcomes, *names]
-    table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
+    keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
+    wanted = [*keys, columns.ARM, columns.PROPENSITY, *outcomes, *names]
+    in_order = [(key, "ascending") for key in keys]
+    table = frame.select(*map(column, wanted)).toArrow().sort_by(in_order)
     for name in outcomes:
         _require_outcome(table, name, source)
     categories = {

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from pyspark.sql import functions as F
 
 from tests.features.builders import (
     ASSIGNMENTS,
@@ -15,12 +14,11 @@ from tests.features.builders import (
     random_events,
 )
 from uplift.errors import ContractError
-from uplift.experiment.split import split_of
-from uplift.spark.training_frame import (
+from uplift.spark.experiment_units import (
     assignments_of,
-    planned_propensity,
-    split_column,
-    training_frame,
+    experiment_units,
+    first_assignments,
+    in_their_clusters_arm,
 )
 
 pytestmark = pytest.mark.spark
@@ -31,15 +29,13 @@ NAMED = (
 )
 
 
-def build(spark, events, assignments=(("ann", 1, START, None, None),), customers=()):
-    return training_frame(
+def build(spark, events, assignments=(("ann", "coupon", 1, START, None, None),), customers=()):
+    return experiment_units(
         spark.createDataFrame(list(assignments), ASSIGNMENTS),
         spark.createDataFrame(list(events), EVENTS),
         spark.createDataFrame(list(customers), CUSTOMERS),
         campaign=CAMPAIGN,
         features=FEATURES,
-        test_share=0.3,
-        salt="s",
     )
 
 
@@ -71,7 +67,7 @@ def test_a_purchase_is_before_the_assignment_or_in_its_window_never_both(spark):
         "too late": START + 14 * DAY,
     }
     events = [(unit, "purchase", at, 2.0) for unit, at in bought_at.items()]
-    frame = build(spark, events, [(unit, 1, START, None, None) for unit in bought_at])
+    frame = build(spark, events, [(u, "coupon", 1, START, None, None) for u in bought_at])
     found = frame.select("unit_id", "purchase_count_30d", "conversion", "revenue").collect()
     assert sorted(map(tuple, found)) == [
         ("at assignment", 0.0, 1.0, 2.0),
@@ -93,15 +89,15 @@ def test_revenue_is_null_where_no_outcome_event_carries_a_value(spark):
     assert (row["conversion"], row["revenue"]) == (1.0, None)
 
 
-def test_the_columns_are_those_of_the_training_set_in_order(spark):
+def test_the_columns_are_those_of_the_table_in_order(spark):
     frame = build(spark, [])
     fixed = [
         ("unit_id", "string"),
         ("experiment_id", "string"),
         ("arm", "int"),
+        ("assigned_at", "timestamp"),
         ("propensity", "double"),
         ("cluster_id", "string"),
-        ("split", "string"),
         ("conversion", "double"),
         ("revenue", "double"),
         ("age", "double"),
@@ -110,62 +106,102 @@ def test_the_columns_are_those_of_the_training_set_in_order(spark):
     assert frame.dtypes == fixed + [(name, "double") for name in NAMES[2:]]
 
 
-def test_what_is_not_logged_is_filled_in_from_the_plan(spark):
-    assignments = [("ann", 2, START, None, None), ("bob", 0, START, 0.25, "house-2")]
-    rows = {row["unit_id"]: row for row in build(spark, [], assignments).collect()}
-    ann, bob = rows["ann"], rows["bob"]
-    assert (ann["propensity"], ann["cluster_id"]) == (1 / 3, "ann")
-    assert (bob["propensity"], bob["cluster_id"]) == (0.25, "house-2")
-    sides = split_of(["ann", "bob", "house-2"], test_share=0.3, salt="s").tolist()
-    assert sides == ["train", "train", "test"]
-    assert [ann["split"], bob["split"]] == ["train", "test"]
-    assert ann["experiment_id"] == "coupon"
-
-
-def test_planned_shares_are_scaled_to_add_up_to_one(spark):
-    shares = {"coupon_10": 1.0, "no_coupon": 2.0, "coupon_5": 5.0}
-    campaign = CAMPAIGN.model_copy(update={"planned_shares": shares})
-    arms = spark.createDataFrame([(0,), (1,), (2,)], "arm int")
-    planned = [row[0] for row in arms.select(planned_propensity(campaign)).collect()]
-    assert planned == [0.25, 0.625, 0.125]
-
-
-def test_the_first_assignment_of_a_unit_in_this_experiment_is_kept(spark):
-    log = [
-        ("coupon", "ann", "coupon_5", START + DAY, 0.5, None),
-        ("coupon", "ann", "coupon_10", START, 0.25, "house"),
-        ("coupon", "bob", "no_coupon", START, None, None),
-        ("coupon", "bob", "no_coupon", START, None, None),
-        ("spring", "ann", "coupon_5", START - DAY, 0.1, None),
-        ("spring", "cleo", "coupon_5", START, 0.1, None),
+def test_a_unit_without_a_cluster_is_its_own_and_a_propensity_not_logged_stays_null(spark):
+    assignments = [
+        ("ann", "coupon", 2, START, None, None),
+        ("bob", "coupon", 0, START, 0.25, "house-2"),
     ]
-    first = assignments_of(spark.createDataFrame(log, NAMED), "coupon", source="log")
-    rows = sorted(tuple(row) for row in first.select("unit_id", "arm", "propensity").collect())
-    assert rows == [("ann", "coupon_10", 0.25), ("bob", "no_coupon", None)]
+    found = build(spark, [], assignments).select("unit_id", "propensity", "cluster_id").collect()
+    assert sorted(map(tuple, found)) == [("ann", None, "ann"), ("bob", 0.25, "house-2")]
+
+
+LOG = [
+    ("coupon", "ann", "coupon_5", START + DAY, 0.5, None),
+    ("coupon", "ann", "coupon_10", START, 0.25, "house"),
+    ("coupon", "bob", "no_coupon", START, None, None),
+    ("coupon", "bob", "no_coupon", START, None, None),
+    ("spring", "ann", "coupon_5", START - DAY, 0.1, None),
+    ("spring", "cleo", "coupon_5", START, 0.1, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("experiments", "rows_per_unit", "kept"),
+    [
+        (
+            ["coupon"],
+            "first",
+            [("ann", "coupon", "coupon_10", 0.25), ("bob", "coupon", "no_coupon", None)],
+        ),
+        (
+            ["coupon", "spring"],
+            "first",
+            [
+                ("ann", "spring", "coupon_5", 0.1),
+                ("bob", "coupon", "no_coupon", None),
+                ("cleo", "spring", "coupon_5", 0.1),
+            ],
+        ),
+        (
+            ["coupon", "spring"],
+            "each_experiment",
+            [
+                ("ann", "coupon", "coupon_10", 0.25),
+                ("ann", "spring", "coupon_5", 0.1),
+                ("bob", "coupon", "no_coupon", None),
+                ("cleo", "spring", "coupon_5", 0.1),
+            ],
+        ),
+    ],
+    ids=["one", "pooled", "pooled, a row each"],
+)
+def test_the_first_assignment_of_a_unit_is_kept(spark, experiments, rows_per_unit, kept):
+    ours = assignments_of(spark.createDataFrame(LOG, NAMED), experiments, source="log")
+    first = first_assignments(ours, rows_per_unit=rows_per_unit)
+    rows = first.select("unit_id", "experiment_id", "arm", "propensity").collect()
+    assert sorted(map(tuple, rows)) == kept
 
 
 def test_an_experiment_without_rows_is_an_error_that_lists_those_in_the_log(spark):
     log = spark.createDataFrame([("spring", "ann", "coupon_5", START, None, None)], NAMED)
     with pytest.raises(ContractError, match=r"no row of experiment 'coupon'; it has \['spring'\]"):
-        assignments_of(log, "coupon", source="log")
+        assignments_of(log, ["spring", "coupon"], source="log")
     with pytest.raises(ContractError, match="it has no row at all"):
-        assignments_of(log.limit(0), "coupon", source="log")
+        assignments_of(log.limit(0), ["coupon"], source="log")
 
 
-@pytest.mark.parametrize("salt", ["split-1", "", "größe"])
-def test_spark_and_numpy_split_every_unit_alike(spark, salt):
-    rng = np.random.default_rng(5)
-    ids = ["", "ann", "zoë", "顧客-7", "🙂", *(str(rng.integers(1 << 62)) for _ in range(2_000))]
-    frame = spark.createDataFrame([(unit,) for unit in ids], "cluster_id string")
-    split = split_column(F.col("cluster_id"), test_share=0.4, salt=salt)
-    found = {row[0]: row[1] for row in frame.select("cluster_id", split).collect()}
-    assert [found[unit] for unit in ids] == split_of(ids, test_share=0.4, salt=salt).tolist()
+def test_a_member_who_drew_another_arm_than_the_household_did_first_is_left_out(spark):
+    drawn = [
+        ("ann", "coupon", 1, START, None, "house"),
+        ("bob", "coupon", 2, START + DAY, None, "house"),
+        ("cleo", "coupon", 1, START + DAY, None, "house"),
+        ("ann", "spring", 2, START + 2 * DAY, None, "house"),
+    ]
+    kept = in_their_clusters_arm(spark.createDataFrame(drawn, ASSIGNMENTS))
+    found = kept.select("unit_id", "experiment_id").collect()
+    assert sorted(map(tuple, found)) == [("ann", "coupon"), ("ann", "spring"), ("cleo", "coupon")]
+
+
+def test_a_unit_in_two_experiments_has_the_features_as_of_each(spark):
+    assignments = [
+        ("ann", "coupon", 1, START, None, None),
+        ("ann", "spring", 0, START + 9 * DAY, None, None),
+    ]
+    events = [("ann", "purchase", START - DAY, 5.0), ("ann", "purchase", START + DAY, 7.0)]
+    frame = build(spark, events, assignments, customers=[("ann", True, 41.0, "north")])
+    found = frame.select("experiment_id", "purchase_sum_7d", "purchase_sum_30d", "revenue")
+    assert sorted(map(tuple, found.collect())) == [
+        ("coupon", 5.0, 5.0, 7.0),
+        ("spring", 0.0, 12.0, 0.0),
+    ]
 
 
 def test_nothing_that_happens_from_the_assignment_on_moves_a_feature(spark):
     rng = np.random.default_rng(11)
     assigned = {f"u{i}": START + float(rng.uniform(0, 5)) * DAY for i in range(40)}
-    assignments = [(unit, i % 3, at, None, None) for i, (unit, at) in enumerate(assigned.items())]
+    assignments = [
+        (unit, "coupon", i % 3, at, None, None) for i, (unit, at) in enumerate(assigned.items())
+    ]
     events = random_events(rng, assigned, 1_500)
     before = [event for event in events if event[2] < assigned[event[0]]]
     after = [event for event in events if event[2] >= assigned[event[0]]]

@@ -1,0 +1,114 @@
+"""Read the log of the campaign's experiments: who drew what, was what before, did what after.
+
+Reads the three tables of ``inputs.raw`` (assignments, events, customers), or the one of
+``inputs.flat_log``; writes the table ``experiment_units``, one row per unit with its features as of
+the assignment and its outcomes after it.
+
+    spark-submit jobs/read_experiment.py --config conf/base.yaml --config FILE
+
+Next: jobs/check_experiment.py
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+
+from uplift import columns
+from uplift.config import Config, FlatLog, RawInputs
+from uplift.features.spec import feature_columns
+from uplift.logs import event
+from uplift.spark.contracts import require_known_arms, require_unique, require_values
+from uplift.spark.door import run_job
+from uplift.spark.event_features import require_events
+from uplift.spark.experiment_units import (
+    assignments_of,
+    experiment_units,
+    first_assignments,
+    in_their_clusters_arm,
+)
+from uplift.spark.flat_log import flat_experiment_units
+from uplift.spark.inputs import read_assignments, read_customers, read_events, read_flat_log
+from uplift.spark.tables import write_table
+from uplift.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+EXPERIMENT_UNITS = "experiment_units"
+
+
+def run(spark: SparkSession, config: Config) -> None:
+    """Read, build, check, write."""
+    start = time.monotonic()
+    workspace = Workspace(config.workspace)
+    workspace.report("experiment").unlink(missing_ok=True)  # its verdict is about the old rows
+    features = [column.name for column in feature_columns(config.features)]
+    in_order = [columns.UNIT_ID, columns.EXPERIMENT_ID]
+    frame = build(spark, config).sortWithinPartitions(*in_order).persist()
+    try:
+        require_values(
+            frame,
+            keys=[columns.UNIT_ID],
+            binary=[columns.CONVERSION],
+            chances=[columns.PROPENSITY],
+            features=features,
+            source=f"the log of campaign {config.campaign.id!r}",
+        )
+        rows = write_table(frame, workspace.table(EXPERIMENT_UNITS))
+    finally:
+        frame.unpersist()
+    seconds = round(time.monotonic() - start, 1)
+    event(log, "experiment_units.written", rows=rows, features=len(features), seconds=seconds)
+
+
+def build(spark: SparkSession, config: Config) -> DataFrame:
+    """The whole job minus checking and writing."""
+    match config.inputs.log:
+        case RawInputs() as raw:
+            return from_raw(spark, raw, config)
+        case FlatLog() as flat_log:
+            return from_flat_log(spark, flat_log, config)
+
+
+def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
+    """The units of three raw tables."""
+    campaign, features = config.campaign, config.features
+    assignments = read_assignments(spark, raw)
+    events = read_events(spark, raw)
+    customers = read_customers(spark, raw, features.static)
+    keys = [columns.UNIT_ID, columns.ARM, columns.ASSIGNED_AT]
+    require_values(assignments, keys=keys, source=raw.assignments)
+    event_types = [campaign.outcome_event, *(feature.event_type for feature in features.events)]
+    require_events(events, event_types, source=raw.events)
+    require_unique(customers, columns.UNIT_ID, source=raw.customers)
+    ids = [experiment.id for experiment in campaign.pooled]
+    first = first_assignments(
+        assignments_of(assignments, ids, source=raw.assignments),
+        rows_per_unit=campaign.rows_per_unit,
+    )
+    numbered = require_known_arms(
+        first, campaign.arms, campaign.ignore_arms, source=raw.assignments
+    )
+    drawn = in_their_clusters_arm(numbered)
+    return experiment_units(drawn, events, customers, campaign=campaign, features=features)
+
+
+def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:
+    """The units of a log with one row per unit."""
+    rows = read_flat_log(spark, flat_log, config.features.static)
+    if flat_log.unit_id is not None:
+        require_unique(rows, columns.UNIT_ID, source=str(flat_log.path))
+    return flat_experiment_units(
+        rows, campaign=config.campaign, features=config.features, source=str(flat_log.path)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status of the job."""
+    return run_job(__doc__, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""From the units of a checked experiment to the table that models learn from."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from uplift import columns
+from uplift.config import Campaign
+from uplift.experiment.split import TEST, TRAIN
+from uplift.spark.hashing import hash_uniform
+
+
+def training_set(
+    units: DataFrame, *, campaign: Campaign, test_share: float, salt: str
+) -> DataFrame:
+    """The table ``training_set``: every unit with a propensity and a side of the split.
+
+    Args:
+        units: Rows of ``experiment_units``.
+        campaign: Its planned shares stand in for a propensity that was not logged.
+        test_share: Share of the randomisation units held out.
+        salt: Another salt is another split.
+    """
+    propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
+    split = split_column(F.col(columns.CLUSTER_ID), test_share=test_share, salt=salt)
+    ordered = [*_FIRST, *(name for name in units.columns if name not in (*_FIRST, *_LEFT_OUT))]
+    return units.withColumns({columns.PROPENSITY: propensity, columns.SPLIT: split}).select(
+        *[F.col(f"`{name}`") for name in ordered]
+    )
+
+
+_FIRST = (
+    columns.UNIT_ID,
+    columns.EXPERIMENT_ID,
+    columns.ARM,
+    columns.PROPENSITY,
+    columns.CLUSTER_ID,
+    columns.SPLIT,
+    columns.CONVERSION,
+    columns.REVENUE,
+)
+_LEFT_OUT = (columns.ASSIGNED_AT,)
+
+
+def planned_propensity(campaign: Campaign) -> Column:
+    """The designed chance of the row's arm in its experiment, shares scaled to add up to 1."""
+    names = campaign.arms.names
+    chances = []
+    for experiment in campaign.pooled:
+        shares = experiment.planned_shares or dict.fromkeys(names, 1.0)
+        total = sum(shares.values())
+        chances.append(F.lit(experiment.id))
+        chances.append(F.array(*[F.lit(shares[name] / total) for name in names]))
+    of_experiment = F.create_map(*chances)[F.col(columns.EXPERIMENT_ID)]
+    return F.element_at(of_experiment, F.col(columns.ARM) + 1)
+
+
+def split_column(cluster_id: Column, *, test_share: float, salt: str) -> Column:
+    """What ``uplift.experiment.split.split_of`` answers, computed by Spark."""
+    return F.when(hash_uniform(cluster_id, salt) < test_share, TEST).otherwise(TRAIN)
