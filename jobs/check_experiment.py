@@ -25,14 +25,16 @@ from jobs import build_training_set
 from uplift import columns
 from uplift.config import Campaign, Config, FlatLog, RawInputs
 from uplift.errors import ExperimentError
+from uplift.experiment.checks.words import require_known_checks
 from uplift.experiment.counts import Vector
-from uplift.experiment.health import Draws, ExperimentReport, check_experiment
+from uplift.experiment.report import ExperimentReport, check_experiment
 from uplift.features.spec import feature_columns
 from uplift.logs import event
-from uplift.spark.aggregates import arm_counts, draws
 from uplift.spark.contracts import number_arms, require_values
 from uplift.spark.door import run_job
+from uplift.spark.evidence import TimedLog, gather_evidence
 from uplift.spark.inputs import read_assignments, read_events, read_flat_log
+from uplift.spark.training_frame import assignments_of, planned_propensity
 from uplift.workspace import Workspace, write_document
 
 log = logging.getLogger(__name__)
@@ -64,11 +66,10 @@ def run(spark: SparkSession, config: Config) -> None:
 
 def build(spark: SparkSession, config: Config) -> ExperimentReport:
     """The whole job minus writing; it judges the very rows that would be learned from."""
-    arms = config.campaign.arms
-    n_arms = len(arms.names)
+    campaign, limits = config.campaign, config.experiment
+    require_known_checks(limits.overrides)
     features = feature_columns(config.features)
-    numeric = [feature.name for feature in features if feature.kind == "numeric"]
-    categorical = [feature.name for feature in features if feature.kind == "categorical"]
+    source = f"the log of experiment {campaign.id!r}"
     units = build_training_set.build(spark, config).persist()
     try:
         require_values(
@@ -76,44 +77,45 @@ def build(spark: SparkSession, config: Config) -> ExperimentReport:
             keys=[columns.UNIT_ID],
             binary=[columns.CONVERSION],
             chances=[columns.PROPENSITY],
-            features=[*numeric, *categorical],
-            source=f"the log of experiment {config.campaign.id!r}",
+            features=[feature.name for feature in features],
+            source=source,
         )
-        covariates = arm_counts(units, numeric, categorical, n_arms=n_arms)
-        outcomes = arm_counts(units, _outcomes(units), n_arms=n_arms)
+        assignments, log = _log(spark, config)
+        evidence = gather_evidence(
+            units,
+            assignments,
+            log,
+            features=features,
+            campaign=campaign,
+            limits=limits,
+            source=source,
+        )
     finally:
         units.unpersist()
     return check_experiment(
-        arms,
-        covariates,
-        _draws(spark, config),
-        shares=_planned_shares(config.campaign),
-        limits=config.experiment,
-        outcomes=outcomes,
+        evidence, shares=_planned_shares(campaign), limits=limits, experiment_id=campaign.id
     )
 
 
-def _outcomes(units: DataFrame) -> list[str]:
-    """Conversion, and revenue where it is known."""
-    has_revenue = not units.where(F.col(columns.REVENUE).isNotNull()).isEmpty()
-    return [columns.CONVERSION, columns.REVENUE] if has_revenue else [columns.CONVERSION]
-
-
-def _draws(spark: SparkSession, config: Config) -> Draws:
-    """From every assignment, because the training set keeps only the first of a unit."""
-    arms = config.campaign.arms
+def _log(spark: SparkSession, config: Config) -> tuple[DataFrame, TimedLog | None]:
+    """Every assignment, because the training set keeps only the first of a unit, and the events."""
+    campaign = config.campaign
     match config.inputs.log:
         case RawInputs() as raw:
-            events: DataFrame | None = read_events(spark, raw)
-            assignments = read_assignments(spark, raw).where(
-                F.col(columns.EXPERIMENT_ID) == config.campaign.id
+            everywhere = read_assignments(spark, raw)
+            is_ours = F.col(columns.EXPERIMENT_ID) == campaign.id
+            first = assignments_of(everywhere, campaign.id, source=raw.assignments)
+            chance = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
+            log = TimedLog(
+                events=read_events(spark, raw),
+                first=number_arms(first, campaign.arms).withColumn(columns.PROPENSITY, chance),
+                elsewhere=everywhere.where(~is_ours),
             )
+            return number_arms(everywhere.where(is_ours), campaign.arms), log
         case FlatLog() as flat_log:
-            events = None
-            assignments = read_flat_log(spark, flat_log, ()).withColumn(
-                columns.ASSIGNED_AT, F.lit(None).cast("timestamp")
-            )
-    return draws(number_arms(assignments, arms), n_arms=len(arms.names), events=events)
+            untimed = F.lit(None).cast("timestamp")
+            rows = read_flat_log(spark, flat_log, ()).withColumn(columns.ASSIGNED_AT, untimed)
+            return number_arms(rows, campaign.arms), None
 
 
 def _planned_shares(campaign: Campaign) -> Vector | None:

@@ -29,6 +29,7 @@ class TrainingRows:
         arm: Shape (n,).
         propensity: Shape (n,).
         outcomes: By name, each of shape (n,).
+        cluster_id: Randomisation unit of each row, n texts.
         n_available: Rows there were before sampling.
     """
 
@@ -37,6 +38,7 @@ class TrainingRows:
     arm: npt.NDArray[np.int64]
     propensity: Vector
     outcomes: Mapping[str, Vector]
+    cluster_id: Sequence[str]
     n_available: int
 
 
@@ -73,7 +75,8 @@ def training_rows(
         frame = frame.where(
             hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
         )
-    wanted = [columns.UNIT_ID, columns.ARM, columns.PROPENSITY, *outcomes, *names]
+    drawn = [columns.UNIT_ID, columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
+    wanted = [*drawn, *outcomes, *names]
     table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
     for name in outcomes:
         _require_outcome(table, name, source)
@@ -89,6 +92,7 @@ def training_rows(
         arm=table[columns.ARM].to_numpy().astype(np.int64),
         propensity=table[columns.PROPENSITY].to_numpy(),
         outcomes={name: table[name].to_numpy() for name in outcomes},
+        cluster_id=table[columns.CLUSTER_ID].to_pylist(),
         n_available=n_available,
     )
 
