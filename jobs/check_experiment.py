@@ -1,21 +1,25 @@
 """Check whether the experiment can carry a causal claim.
 
 Reads the inputs of the campaign: the three tables of ``inputs.raw`` or ``inputs.flat_log``.
-Writes the report ``experiment``: a verdict (pass, warn, fail), one answer in plain words per
-check, units per arm, and each arm's average effect.
+Writes the report ``experiment``, as JSON and as a page for people (``reports/experiment.html``): a
+verdict (pass, warn, fail), one answer in plain words per check, units per arm, each arm's average
+effect and how far its features lie from control's. MLflow keeps both in a run of its own; a check
+goes on without MLflow.
 
     spark-submit jobs/check_experiment.py --config conf/base.yaml --config FILE
 
-A failed verdict stops the walk here, unless ``experiment.override_failed_verdict_by`` names who
-takes the responsibility; the name goes into the report.
+A failed verdict stops the walk here, unless ``experiment.overrides`` names who takes the
+responsibility for the check that failed, and why, or ``experiment.override_failed_verdict_by`` who
+takes it for all. Either goes into the report.
 
 Next: jobs/build_training_set.py
 """
 
 import logging
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
@@ -24,9 +28,10 @@ from pyspark.sql import functions as F
 from jobs import build_training_set
 from uplift import columns
 from uplift.config import Campaign, Config, FlatLog, RawInputs
-from uplift.errors import ExperimentError
+from uplift.errors import ConfigError, ExperimentError
 from uplift.experiment.checks.words import require_known_checks
 from uplift.experiment.counts import Vector
+from uplift.experiment.page import render_page
 from uplift.experiment.report import ExperimentReport, check_experiment
 from uplift.features.spec import feature_columns
 from uplift.logs import event
@@ -35,7 +40,9 @@ from uplift.spark.door import run_job
 from uplift.spark.evidence import TimedLog, gather_evidence
 from uplift.spark.inputs import read_assignments, read_events, read_flat_log
 from uplift.spark.training_frame import assignments_of, planned_propensity
-from uplift.workspace import Workspace, write_document
+from uplift.tracking.runs import Findings, log_run
+from uplift.tracking.store import open_store
+from uplift.workspace import Workspace, write_document, write_text
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +51,12 @@ def run(spark: SparkSession, config: Config) -> None:
     """Read, check, write the report, and refuse what must be refused."""
     start = time.monotonic()
     report = build(spark, config)
-    path = Workspace(config.workspace).report("experiment")
+    workspace = Workspace(config.workspace)
+    path = workspace.report("experiment")
+    page = render_page(report, limits=config.experiment)
     write_document(path, report.to_document())
+    write_text(workspace.page("experiment"), page)
+    keep_run(config, workspace, report, page)
     doubts = report.complaints("fail") + report.complaints("warn")
     event(
         log,
@@ -59,9 +70,36 @@ def run(spark: SparkSession, config: Config) -> None:
     if report.is_refused:
         raise ExperimentError(
             f"experiment {config.campaign.id!r} fails {len(report.complaints('fail'))} of "
-            f"{len(report.checks)} checks: {'; '.join(report.complaints('fail'))}. See {path}; to "
-            "go on nevertheless, put your name into `experiment.override_failed_verdict_by`."
+            f"{len(report.checks)} checks: {'; '.join(report.complaints('fail'))}. See "
+            f"{workspace.page('experiment')}; to go on, name the check and yourself in "
+            "`experiment.overrides`, or yourself in `experiment.override_failed_verdict_by`."
         )
+
+
+def keep_run(config: Config, workspace: Workspace, report: ExperimentReport, page: str) -> None:
+    """Log the report as a run of MLflow; where that fails, say so and go on."""
+    document = report.to_document()
+    findings = Findings(
+        metrics=dict(numbers_of(report)),
+        documents={"experiment.json": document},
+        pages={"experiment.html": page},
+    )
+    tags = {"verdict": report.verdict, "experiment_id": report.experiment_id}
+    try:
+        store = open_store(config.tracking, workspace)
+        log_run(store, findings, name="check_experiment", tags=tags)
+    except ConfigError as error:
+        event(log, "run.not_logged", level=logging.WARNING, reason=str(error))
+
+
+def numbers_of(report: ExperimentReport) -> Iterator[tuple[str, float]]:
+    """Each check's value, and each effect with its error, as far as they are numbers."""
+    named = [(f"check.{check.name}", check.value) for check in report.checks]
+    for effect in report.effects:
+        above = f"effect.{effect.outcome}.{effect.arm}"
+        named.append((above, effect.difference))
+        named.append((f"{above}.standard_error", effect.standard_error))
+    yield from ((name, value) for name, value in named if math.isfinite(value))
 
 
 def build(spark: SparkSession, config: Config) -> ExperimentReport:

@@ -67,8 +67,8 @@ def test_chances_are_added_up_and_binned(spark: SparkSession) -> None:
     rows = [(0, 0.5), (0, 0.25), (1, 1.0), (1, 0.05)]
     found = propensity_sums(spark.createDataFrame(rows, "arm int, propensity double"), n_arms=2)
     assert found.n.tolist() == [2, 2]
-    assert found.weight.tolist() == [6.0, 21.0]
-    assert found.squared_weight.tolist() == [20.0, 401.0]
+    assert found.weight.tolist() == pytest.approx([6.0, 21.0])
+    assert found.squared_weight.tolist() == pytest.approx([20.0, 401.0])
     assert [np.flatnonzero(bins).tolist() for bins in found.in_bin] == [[5, 10], [1, 19]]
 
 
