@@ -23,7 +23,7 @@ from uplift.config import Config
 from uplift.logs import event
 from uplift.spark.door import run_job
 from uplift.spark.tables import read_table, write_table
-from uplift.spark.training_set import training_set
+from uplift.spark.training_set import training_set, with_propensities
 from uplift.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,10 @@ def run(spark: SparkSession, config: Config) -> None:
     """Read, refuse or build, write."""
     start = time.monotonic()
     workspace = Workspace(config.workspace)
-    require_sound(experiment_report(config), config.experiment.override_failed_verdict_by)
+    require_sound(experiment_report(config))
     units = read_table(spark, workspace.table(EXPERIMENT_UNITS), made_by="read_experiment")
     frame = training_set(
-        units,
-        campaign=config.campaign,
+        with_propensities(units, campaign=config.campaign),
         test_share=config.training.test_share,
         salt=config.training.salt,
     )

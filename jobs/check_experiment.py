@@ -1,21 +1,25 @@
 """Check whether the experiments can carry a causal claim.
 
-Reads the table ``experiment_units`` and, for what was drawn, the inputs of the campaign. Writes the
-report ``experiment``: for each experiment a verdict (pass, warn, fail), one answer in plain words
-per check, units per arm, and each arm's average effect.
+Reads the table ``experiment_units`` and, for what was drawn and logged, the inputs of the campaign.
+Writes the report ``experiment``, as JSON and as a page for people for each experiment
+(``reports/experiment-<id>.html``): a verdict (pass, warn, fail), one answer in plain words per
+check, units per arm, each arm's average effect and how far its features lie from control's. MLflow
+keeps both in a run of its own; a check goes on without MLflow.
 
     spark-submit jobs/check_experiment.py --config conf/base.yaml --config FILE
 
-A failed verdict stops the walk here, unless ``experiment.override_failed_verdict_by`` names who
-takes the responsibility; the name goes into the report.
+A failed verdict stops the walk here, unless ``experiment.overrides`` names who takes the
+responsibility for the check that failed, and why, or ``experiment.override_failed_verdict_by`` who
+takes it for all. Either goes into the report.
 
 Next: jobs/build_training_set.py
 """
 
 import logging
+import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
@@ -24,42 +28,107 @@ from pyspark.sql import functions as F
 from jobs.read_experiment import EXPERIMENT_UNITS
 from uplift import columns
 from uplift.config import Config, Experiment, FlatLog, RawInputs
-from uplift.errors import ExperimentError
+from uplift.errors import ConfigError, ExperimentError
+from uplift.experiment.checks.base import WORSE_LAST
+from uplift.experiment.checks.words import require_known_checks
 from uplift.experiment.counts import Vector
-from uplift.experiment.health import Draws, ExperimentReport, check_experiment
+from uplift.experiment.page import render_page
+from uplift.experiment.report import ExperimentReport, check_experiment
 from uplift.features.spec import feature_columns
 from uplift.logs import event
-from uplift.spark.aggregates import arm_counts, draws
 from uplift.spark.contracts import number_arms
 from uplift.spark.door import run_job
+from uplift.spark.evidence import TimedLog, gather_evidence
 from uplift.spark.inputs import read_assignments, read_events, read_flat_log
 from uplift.spark.tables import read_table
-from uplift.workspace import Workspace, read_document, write_document
+from uplift.spark.training_set import with_propensities
+from uplift.tracking.runs import Findings, log_run
+from uplift.tracking.store import open_store
+from uplift.workspace import Workspace, read_document, write_document, write_text
 
 log = logging.getLogger(__name__)
 
 
 def run(spark: SparkSession, config: Config) -> None:
-    """Read, check, write the report, and refuse what must be refused."""
+    """Read, check, write the reports, and refuse what must be refused."""
     start = time.monotonic()
-    report = build(spark, config)
-    path = Workspace(config.workspace).report("experiment")
-    write_document(path, report.to_document())
-    doubts = report.complaints("fail") + report.complaints("warn")
+    require_known_checks(config.experiment.overrides)
+    workspace = Workspace(config.workspace)
+    path = workspace.table(EXPERIMENT_UNITS)
+    units = read_table(spark, path, made_by="read_experiment")
+    reports = [judge(spark, config, units, one) for one in config.campaign.pooled]
+    for report in reports:
+        page = render_page(report, limits=config.experiment)
+        write_text(workspace.page(page_name(report)), page)
+        keep_run(config, workspace, report, page)
+    document = report_document(reports)
+    write_document(workspace.report("experiment"), document)
+    doubts = [doubt for of in ("fail", "warn") for one in reports for doubt in one.complaints(of)]
     event(
         log,
         "experiment.checked",
         level=logging.WARNING if doubts else logging.INFO,
-        verdict=report.verdict,
-        units=sum(report.n_units),
+        verdict=str(document["verdict"]),
+        units=sum(sum(report.n_units) for report in reports),
         doubts=doubts,
         seconds=round(time.monotonic() - start, 1),
     )
+    for report in reports:
+        require_not_refused(report, workspace)
+
+
+def judge(
+    spark: SparkSession, config: Config, table: DataFrame, experiment: Experiment
+) -> ExperimentReport:
+    """The verdict on one experiment; it judges the very rows that would be learned from."""
+    campaign = config.campaign
+    ours = table.where(F.col(columns.EXPERIMENT_ID) == experiment.id)
+    units = with_propensities(ours, campaign=campaign).persist()
+    try:
+        assignments, timed = _log(spark, config, experiment, units)
+        evidence = gather_evidence(
+            units,
+            assignments,
+            timed,
+            features=feature_columns(config.features),
+            campaign=campaign,
+            limits=config.experiment,
+            source=f"the log of experiment {experiment.id!r}",
+        )
+    finally:
+        units.unpersist()
+    return check_experiment(
+        evidence,
+        shares=_planned_shares(experiment, campaign.arms.names),
+        limits=config.experiment,
+        experiment_id=experiment.id,
+    )
+
+
+def report_document(reports: Sequence[ExperimentReport]) -> dict[str, object]:
+    """The report ``experiment``: the worst verdict, and every experiment with its own."""
+    verdict = max((report.verdict for report in reports), key=WORSE_LAST.index)
+    return {
+        "verdict": verdict,
+        "is_refused": any(report.is_refused for report in reports),
+        "experiments": [report.to_document() for report in reports],
+    }
+
+
+def page_name(report: ExperimentReport) -> str:
+    """Of the page about one experiment."""
+    return f"experiment-{report.experiment_id}"
+
+
+def require_not_refused(report: ExperimentReport, workspace: Workspace) -> None:
+    """Stop the walk at an experiment that failed."""
     if report.is_refused:
+        failures = report.complaints("fail")
         raise ExperimentError(
-            f"experiment {config.campaign.id!r} fails {len(report.complaints('fail'))} of "
-            f"{len(report.checks)} checks: {'; '.join(report.complaints('fail'))}. See {path}; to "
-            "go on nevertheless, put your name into `experiment.override_failed_verdict_by`."
+            f"experiment {report.experiment_id!r} fails {len(failures)} of {len(report.checks)} "
+            f"checks: {'; '.join(failures)}. See {workspace.page(page_name(report))}; to go on, "
+            "name the check and yourself in `experiment.overrides`, or yourself in "
+            "`experiment.override_failed_verdict_by`, and check again."
         )
 
 
@@ -69,57 +138,58 @@ def experiment_report(config: Config) -> dict[str, object]:
     return read_document(path, made_by="check_experiment")
 
 
-def require_sound(report: Mapping[str, object], override_by: str | None) -> None:
+def require_sound(report: Mapping[str, object]) -> None:
     """Refuse to learn from an experiment that failed, unless somebody answers for it."""
-    if report["verdict"] == "fail" and override_by is None:
+    if report["is_refused"]:
         raise ExperimentError(
-            "the experiment failed its checks, see the report `experiment` in the workspace. "
-            "Mend the log, or put your name in `experiment.override_failed_verdict_by`."
+            "the experiment failed its checks and nobody answers for it, see the report "
+            "`experiment` in the workspace. Mend the log, or override the check by name in "
+            "`experiment.overrides` and run jobs/check_experiment again."
         )
 
 
-def build(spark: SparkSession, config: Config) -> ExperimentReport:
-    """The whole job minus writing; it judges the very rows that would be learned from."""
-    [experiment] = config.campaign.pooled
-    arms = config.campaign.arms
-    n_arms = len(arms.names)
-    features = feature_columns(config.features)
-    numeric = [feature.name for feature in features if feature.kind == "numeric"]
-    categorical = [feature.name for feature in features if feature.kind == "categorical"]
-    path = Workspace(config.workspace).table(EXPERIMENT_UNITS)
-    table = read_table(spark, path, made_by="read_experiment")
-    units = table.where(F.col(columns.EXPERIMENT_ID) == experiment.id)
-    return check_experiment(
-        arms,
-        arm_counts(units, numeric, categorical, n_arms=n_arms),
-        _draws(spark, config),
-        shares=_planned_shares(experiment, arms.names),
-        limits=config.experiment,
-        outcomes=arm_counts(units, _outcomes(units), n_arms=n_arms),
+def keep_run(config: Config, workspace: Workspace, report: ExperimentReport, page: str) -> None:
+    """Log the report as a run of MLflow; where that fails, say so and go on."""
+    findings = Findings(
+        metrics=dict(numbers_of(report)),
+        documents={"experiment.json": report.to_document()},
+        pages={"experiment.html": page},
     )
+    tags = {"verdict": report.verdict, "experiment_id": report.experiment_id}
+    try:
+        store = open_store(config.tracking, workspace)
+        log_run(store, findings, name="check_experiment", tags=tags)
+    except ConfigError as error:
+        event(log, "run.not_logged", level=logging.WARNING, reason=str(error))
 
 
-def _outcomes(units: DataFrame) -> list[str]:
-    """Conversion, and revenue where it is known."""
-    has_revenue = not units.where(F.col(columns.REVENUE).isNotNull()).isEmpty()
-    return [columns.CONVERSION, columns.REVENUE] if has_revenue else [columns.CONVERSION]
+def numbers_of(report: ExperimentReport) -> Iterator[tuple[str, float]]:
+    """Each check's value, and each effect with its error, as far as they are numbers."""
+    named = [(f"check.{check.name}", check.value) for check in report.checks]
+    for effect in report.effects:
+        above = f"effect.{effect.outcome}.{effect.arm}"
+        named.append((above, effect.difference))
+        named.append((f"{above}.standard_error", effect.standard_error))
+    yield from ((name, value) for name, value in named if math.isfinite(value))
 
 
-def _draws(spark: SparkSession, config: Config) -> Draws:
-    """From every assignment, because the training set keeps only the first of a unit."""
+def _log(
+    spark: SparkSession, config: Config, experiment: Experiment, units: DataFrame
+) -> tuple[DataFrame, TimedLog | None]:
+    """Every assignment, because the table keeps only the first of a unit, and the events."""
     arms = config.campaign.arms
     match config.inputs.log:
         case RawInputs() as raw:
-            events: DataFrame | None = read_events(spark, raw)
-            assignments = read_assignments(spark, raw).where(
-                F.col(columns.EXPERIMENT_ID) == config.campaign.id
+            everywhere = read_assignments(spark, raw)
+            is_ours = F.col(columns.EXPERIMENT_ID) == experiment.id
+            timed = TimedLog(
+                events=read_events(spark, raw), first=units, elsewhere=everywhere.where(~is_ours)
             )
+            return number_arms(everywhere.where(is_ours), arms), timed
         case FlatLog() as flat_log:
-            events = None
-            assignments = read_flat_log(spark, flat_log, ()).withColumn(
-                columns.ASSIGNED_AT, F.lit(None).cast("timestamp")
-            )
-    return draws(number_arms(assignments, arms), n_arms=len(arms.names), events=events)
+            untimed = F.lit(None).cast("timestamp")
+            rows = read_flat_log(spark, flat_log, ()).withColumn(columns.ASSIGNED_AT, untimed)
+            return number_arms(rows, arms), None
 
 
 def _planned_shares(experiment: Experiment, names: Sequence[str]) -> Vector | None:

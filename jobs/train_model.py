@@ -47,7 +47,7 @@ def run(spark: SparkSession, config: Config) -> None:
     """Read, fit, register."""
     start = time.monotonic()
     workspace = Workspace(config.workspace)
-    require_sound(experiment_report(config), config.experiment.override_failed_verdict_by)
+    require_sound(experiment_report(config))
     table = read_table(spark, workspace.table(TRAINING_SET), made_by="build_training_set")
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)

@@ -14,6 +14,7 @@ AS_OF = "as_of"
 EVENT_TYPE = "event_type"
 EVENT_AT = "event_at"
 VALUE = "value"
+LOGGED_AT = "logged_at"  # when an event or an assignment was written down; null where unknown
 
 # outcomes
 CONVERSION = "conversion"  # 0.0 or 1.0

@@ -23,6 +23,10 @@ class Workspace:
         """A small JSON document: experiment report, evaluation, allocation."""
         return self.root / "reports" / f"{name}.json"
 
+    def page(self, name: str) -> Path:
+        """A report as one HTML page for people, beside the document."""
+        return self.root / "reports" / f"{name}.html"
+
     @property
     def model(self) -> Path:
         """The champion's bundle as last pulled from the registry by a job."""
@@ -46,9 +50,13 @@ class Workspace:
 
 def write_document(path: Path, document: object) -> None:
     """Write JSON so that a reader sees the old document or the new one, never half of one."""
+    write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in the same way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
     with staging.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -50,7 +50,8 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "starlette": ("serving",),
     "uvicorn": ("serving",),
     "duckdb": ("uplift/audience",),
-    "matplotlib": ("uplift/evaluation/figures.py",),
+    "matplotlib": ("uplift/evaluation/figures.py", "uplift/experiment/figures.py"),
+    "jinja2": ("uplift/experiment/page.py",),
     "yaml": ("uplift/config",),
 }
 

@@ -19,14 +19,13 @@ def campaign(tmp_path: Path, spark) -> list[str]:
     return options
 
 
-def judge(tmp_path: Path, verdict: str) -> None:
-    write_document(
-        Workspace(tmp_path / "workspace").report("experiment"), {"verdict": verdict, "checks": []}
-    )
+def judge(tmp_path: Path, *, is_refused: bool) -> None:
+    report = Workspace(tmp_path / "workspace").report("experiment")
+    write_document(report, {"is_refused": is_refused})
 
 
 def test_every_unit_gets_its_planned_propensity_and_a_side(tmp_path, campaign):
-    judge(tmp_path, "warn")
+    judge(tmp_path, is_refused=False)
     assert build_training_set.main(campaign) == 0
     table = pq.read_table(tmp_path / "workspace/tables/training_set").sort_by("unit_id")
     assert table["unit_id"].to_pylist() == [f"u{i}" for i in range(6)]
@@ -35,15 +34,11 @@ def test_every_unit_gets_its_planned_propensity_and_a_side(tmp_path, campaign):
     assert "assigned_at" not in table.column_names
 
 
-def test_a_failed_experiment_becomes_no_training_set_unless_somebody_answers_for_it(
-    tmp_path, campaign, capsys
-):
-    judge(tmp_path, "fail")
+def test_a_refused_experiment_becomes_no_training_set(tmp_path, campaign, capsys):
+    judge(tmp_path, is_refused=True)
     assert build_training_set.main(campaign) == 2
-    assert_one_sentence(capsys.readouterr().err, "failed its checks", "override_failed_verdict_by")
+    assert_one_sentence(capsys.readouterr().err, "failed its checks", "`experiment.overrides`")
     assert not (tmp_path / "workspace/tables/training_set").exists()
-    by_name = ["--set", "experiment.override_failed_verdict_by=ann"]
-    assert build_training_set.main([*campaign, *by_name]) == 0
 
 
 def test_without_a_verdict_nothing_is_built(campaign, capsys):

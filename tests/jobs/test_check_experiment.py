@@ -72,13 +72,19 @@ class Case:
 
     @property
     def report(self):
-        path = Workspace(self.workspace).report("experiment")
-        return read_document(path, made_by="check_experiment.py")
+        return report_of(self.workspace)
 
 
 @pytest.fixture
 def case(tmp_path, spark):
     return Case(tmp_path)
+
+
+def report_of(workspace):
+    """The document of the only experiment."""
+    path = Workspace(workspace).report("experiment")
+    [report] = read_document(path, made_by="check_experiment.py")["experiments"]
+    return report
 
 
 def check_of(report, name):
@@ -141,8 +147,9 @@ def test_a_missing_file_is_named_and_its_traceback_comes_only_when_asked_for(cas
 def test_a_failed_check_refuses_after_the_report_is_written(case, capsys):
     assert case.flat(rows(90, 10, 10)) == 2
     *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: experiment 'test' fails 1 of 5 checks: the arms hold 90, 10, 10")
-    assert "experiment.override_failed_verdict_by" in line
+    assert line.startswith("error: experiment 'test' fails 1 of ")
+    assert "checks: the arms hold 90, 10, 10" in line
+    assert "`experiment.override_failed_verdict_by`" in line
     assert case.report["verdict"] == "fail"
     assert case.report["overridden_by"] is None
 
@@ -218,7 +225,7 @@ def test_hillstrom_passes_with_the_published_figures(spark, hillstrom, tmp_path)
     options = ["--log", str(hillstrom), "--set", f"workspace={tmp_path}"]
     assert judge([*HILLSTROM, *options]) == 0
 
-    report = read_document(Workspace(tmp_path).report("experiment"), made_by="check_experiment.py")
+    report = report_of(tmp_path)
     assert report["verdict"] == "pass"
     assert round(check_of(report, "imbalance")["value"], 5) == 0.01366
     figures = [(e["difference"], e["standard_error"]) for e in report["effects"]]

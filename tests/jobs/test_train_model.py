@@ -145,7 +145,6 @@ def test_a_feature_without_a_value_is_named(spark: SparkSession, tmp_path: Path)
 
 
 def test_a_failed_experiment_is_refused_until_somebody_answers_for_it() -> None:
-    with pytest.raises(ExperimentError, match="override_failed_verdict_by"):
-        train_model.require_sound({"verdict": "fail"}, None)
-    train_model.require_sound({"verdict": "fail"}, "ann")
-    train_model.require_sound({"verdict": "warn"}, None)
+    with pytest.raises(ExperimentError, match=r"`experiment\.overrides`"):
+        train_model.require_sound({"is_refused": True})
+    train_model.require_sound({"is_refused": False})

@@ -115,14 +115,38 @@ def test_draws_count_what_was_drawn_not_who_was_in_it(spark):
     assert found.n_after_last_event is None
 
 
-@pytest.mark.parametrize(("last_day", "late"), [(1, 2), (2, 1), (3, 0)])
-def test_an_assignment_after_the_last_event_is_late(spark, last_day, late):
+@pytest.mark.parametrize(
+    ("last_day", "late", "still_open"), [(1, 2, 3), (2, 1, 3), (3, 0, 3), (5, 0, 1), (6, 0, 0)]
+)
+def test_a_late_assignment_has_no_outcome_and_a_window_beyond_the_log_is_open(
+    spark, last_day, late, still_open
+):
     rows = [(str(number), str(number), 0, day(number), None) for number in (1, 2, 3)]
     frame = spark.createDataFrame(rows, ASSIGNED)
-    events = spark.createDataFrame([(day(1),), (day(last_day),)], "event_at timestamp_ntz")
-    found = draws(
-        frame.withColumn("assigned_at", frame.assigned_at.cast("timestamp")),
-        n_arms=1,
-        events=events.select(events.event_at.cast("timestamp").alias("event_at")),
-    )
-    assert found.n_after_last_event == late
+    frame = frame.withColumn("assigned_at", frame.assigned_at.cast("timestamp"))
+    last_us = int(pd.Timestamp(day(last_day), tz="UTC").timestamp()) * 1_000_000
+
+    found = draws(frame, n_arms=1, last_event_us=last_us, window_days=4)
+
+    assert (found.n_after_last_event, found.n_open) == (late, still_open)
+    assert found.n_logged_afterwards is None
+
+
+def test_an_assignment_logged_when_its_window_was_over_is_counted(spark):
+    rows = [("ann", "ann", 0, day(1), None, day(4)), ("bob", "bob", 0, day(1), None, day(5))]
+    frame = spark.createDataFrame(rows, f"{ASSIGNED}, logged_at timestamp_ntz")
+    for name in ("assigned_at", "logged_at"):
+        frame = frame.withColumn(name, frame[name].cast("timestamp"))
+    assert draws(frame, n_arms=1, last_event_us=0, window_days=4).n_logged_afterwards == 1
+
+
+def test_a_repeat_is_an_assignment_of_a_unit_that_was_assigned_before(spark):
+    rows = [
+        ("ann", "home", 0, day(1), None),
+        ("bob", "home", 0, day(1), None),
+        ("bob", "home", 0, day(2), None),
+        ("eve", "eve", 1, day(1), None),
+        ("eve", "eve", 0, day(3), None),
+    ]
+    found = draws(spark.createDataFrame(rows, ASSIGNED), n_arms=2)
+    assert (found.n_repeated, found.n_in_two_arms) == (2, 1)

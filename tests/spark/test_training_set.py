@@ -5,7 +5,12 @@ from pyspark.sql import functions as F
 from tests.features.builders import CAMPAIGN, START
 from uplift.config import Experiment
 from uplift.experiment.split import split_of
-from uplift.spark.training_set import planned_propensity, split_column, training_set
+from uplift.spark.training_set import (
+    planned_propensity,
+    split_column,
+    training_set,
+    with_propensities,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -16,9 +21,8 @@ UNITS = (
 
 
 def build(spark, rows, campaign=CAMPAIGN):
-    return training_set(
-        spark.createDataFrame(rows, UNITS), campaign=campaign, test_share=0.3, salt="s"
-    )
+    units = with_propensities(spark.createDataFrame(rows, UNITS), campaign=campaign)
+    return training_set(units, test_share=0.3, salt="s")
 
 
 def test_what_is_not_logged_is_filled_in_from_the_plan_and_clusters_are_split(spark):

@@ -23,11 +23,18 @@ class Check(View):
     message: str
 
 
+class CheckedExperiment(View):
+    """One experiment."""
+
+    experiment_id: str
+    verdict: str
+    checks: tuple[Check, ...]
+
+
 class Experiment(View):
     """Report ``experiment``."""
 
-    verdict: str
-    checks: tuple[Check, ...]
+    experiments: tuple[CheckedExperiment, ...]
 
 
 class Interval(View):
@@ -139,10 +146,11 @@ def summarise(
 
 
 def _experiment(report: Experiment) -> Iterator[str]:
-    yield f"Experiment    {report.verdict}, {len(report.checks)} checks"
-    for check in report.checks:
-        if check.verdict != "pass" or check.name in ("sample_ratio", "imbalance"):
-            yield f"  {check.verdict:<5} {check.message}"
+    for one in report.experiments:
+        yield f"Experiment    {one.experiment_id}: {one.verdict}, {len(one.checks)} checks"
+        for check in one.checks:
+            if check.verdict != "pass" or check.name in ("sample_ratio", "imbalance"):
+                yield f"  {check.verdict:<5} {check.message}"
 
 
 def _model(

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from uplift import columns
+from uplift.experiment.checks.draws import Draws
 from uplift.experiment.counts import (
     MOST_LEVELS,
     ArmCounts,
@@ -18,8 +19,8 @@ from uplift.experiment.counts import (
     Vector,
     level_counts,
 )
-from uplift.experiment.health import Draws
 from uplift.spark.contracts import column
+from uplift.spark.event_features import DAY_US
 
 
 def arm_counts(
@@ -38,13 +39,13 @@ def arm_counts(
         sums.append(F.count(column(name)).alias(f"filled {name}"))
         sums.append(F.sum(column(name)).alias(f"total {name}"))
         sums.append(F.var_pop(column(name)).alias(f"spread {name}"))
-    of_arm = _by_arm(frame.groupBy(columns.ARM).agg(*sums))
+    of_arm = by_arm(frame.groupBy(columns.ARM).agg(*sums))
 
     def table(what: str) -> Vector:
         cells = [[_number(of_arm, k, f"{what} {c}") for c in numeric] for k in range(n_arms)]
         return np.array(cells, dtype=np.float64).reshape(n_arms, len(numeric))
 
-    n = _counts(of_arm, "n", n_arms)
+    n = counts_by_arm(of_arm, "n", n_arms)
     filled = table("filled")
     counts = ArmCounts(
         columns=tuple(numeric),
@@ -59,52 +60,75 @@ def arm_counts(
     return counts
 
 
-def draws(assignments: DataFrame, *, n_arms: int, events: DataFrame | None = None) -> Draws:
+def draws(
+    assignments: DataFrame,
+    *,
+    n_arms: int,
+    last_event_us: int | None = None,
+    window_days: int = 0,
+) -> Draws:
     """What was drawn and with what logged chance, in two passes over all assignments.
 
     Args:
-        assignments: Also repeated ones, with ``arm``, ``cluster_id``, ``propensity`` and
-            ``assigned_at`` (null where the log has no times).
+        assignments: Also repeated ones, with ``arm``, ``unit_id``, ``cluster_id``, ``propensity``,
+            ``assigned_at`` (null where the log has no times), and ``logged_at`` if it is known.
         n_arms: K + 1.
-        events: Whose last ``event_at`` no assignment should be later than.
+        last_event_us: Time of the last event, microseconds since 1970; None: the log has no times.
+        window_days: Of the outcome.
     """
-    last_us = None if events is None else _last_event_us(events)
     order = F.struct(columns.ASSIGNED_AT, columns.ARM)
-    drawn = assignments.groupBy(columns.CLUSTER_ID).agg(
-        F.min_by(columns.ARM, order).alias(columns.ARM),
-        (F.min(columns.ARM) != F.max(columns.ARM)).alias("is_in_two_arms"),
+    of_unit = assignments.groupBy(columns.CLUSTER_ID, columns.UNIT_ID).agg(
+        F.min(order).alias("first"),
+        F.min(columns.ARM).alias("lowest"),
+        F.max(columns.ARM).alias("highest"),
+        F.count(F.lit(1)).alias("n"),
     )
-    of_drawn = _by_arm(
+    drawn = of_unit.groupBy(columns.CLUSTER_ID).agg(
+        F.min("first")[columns.ARM].alias(columns.ARM),
+        (F.min("lowest") != F.max("highest")).alias("is_in_two_arms"),
+        F.sum(F.col("n") - 1).alias("repeated"),
+    )
+    of_drawn = by_arm(
         drawn.groupBy(columns.ARM).agg(
-            F.count(F.lit(1)).alias("n"), F.count_if("is_in_two_arms").alias("in_two_arms")
+            F.count(F.lit(1)).alias("n"),
+            F.count_if("is_in_two_arms").alias("in_two_arms"),
+            F.sum("repeated").alias("repeated"),
         )
     )
-    is_late = F.unix_micros(columns.ASSIGNED_AT) > F.lit(last_us).cast("long")
-    of_assigned = _by_arm(
+    at_us = F.unix_micros(columns.ASSIGNED_AT)
+    end_us = at_us + window_days * DAY_US
+    last_us = F.lit(last_event_us).cast("long")
+    knows_logged = columns.LOGGED_AT in assignments.columns
+    logged_at = F.col(columns.LOGGED_AT) if knows_logged else F.lit(None).cast("timestamp")
+    of_assigned = by_arm(
         assignments.groupBy(columns.ARM).agg(
             F.count(F.lit(1)).alias("n"),
             F.count_if(F.col(columns.PROPENSITY).isNull()).alias("unlogged"),
             F.min(columns.PROPENSITY).alias("lowest"),
             F.max(columns.PROPENSITY).alias("highest"),
-            F.count_if(is_late).alias("late"),
+            F.count_if(at_us > last_us).alias("late"),
+            F.count_if(end_us > last_us + DAY_US).alias("open"),
+            F.count(logged_at).alias("dated"),
+            F.count_if(F.unix_micros(logged_at) >= end_us).alias("afterwards"),
         )
     )
+
+    def total(name: str) -> int:
+        return int(counts_by_arm(of_assigned, name, n_arms).sum())
+
+    has_times = last_event_us is not None
     return Draws(
-        n=_counts(of_drawn, "n", n_arms),
-        n_in_two_arms=int(_counts(of_drawn, "in_two_arms", n_arms).sum()),
-        n_assignments=_counts(of_assigned, "n", n_arms),
-        n_without_propensity=_counts(of_assigned, "unlogged", n_arms),
-        lowest_propensity=_vector(of_assigned, "lowest", n_arms, empty=np.nan),
-        highest_propensity=_vector(of_assigned, "highest", n_arms, empty=np.nan),
-        n_after_last_event=(
-            None if last_us is None else int(_counts(of_assigned, "late", n_arms).sum())
-        ),
+        n=counts_by_arm(of_drawn, "n", n_arms),
+        n_in_two_arms=int(counts_by_arm(of_drawn, "in_two_arms", n_arms).sum()),
+        n_assignments=counts_by_arm(of_assigned, "n", n_arms),
+        n_without_propensity=counts_by_arm(of_assigned, "unlogged", n_arms),
+        lowest_propensity=vector_by_arm(of_assigned, "lowest", n_arms, empty=np.nan),
+        highest_propensity=vector_by_arm(of_assigned, "highest", n_arms, empty=np.nan),
+        n_repeated=int(counts_by_arm(of_drawn, "repeated", n_arms).sum()),
+        n_after_last_event=total("late") if has_times else None,
+        n_open=total("open") if has_times else None,
+        n_logged_afterwards=total("afterwards") if total("dated") else None,
     )
-
-
-def _last_event_us(events: DataFrame) -> int | None:
-    found = events.agg(F.unix_micros(F.max(columns.EVENT_AT)).alias("last")).first()
-    return None if found is None else found["last"]
 
 
 def _tallies(
@@ -129,7 +153,8 @@ def _tallies(
     return tallies
 
 
-def _by_arm(grouped: DataFrame) -> Mapping[int, Row]:
+def by_arm(grouped: DataFrame) -> Mapping[int, Row]:
+    """The rows of a small frame with one row per arm."""
     return {row[columns.ARM]: row for row in grouped.collect()}
 
 
@@ -139,9 +164,11 @@ def _number(rows: Mapping[int, Row], arm: int, name: str, empty: float = 0.0) ->
     return empty if value is None else float(value)
 
 
-def _vector(rows: Mapping[int, Row], name: str, n_arms: int, empty: float = 0.0) -> Vector:
+def vector_by_arm(rows: Mapping[int, Row], name: str, n_arms: int, empty: float = 0.0) -> Vector:
+    """One column of ``by_arm``, shape (n_arms,); an arm without rows, or a null, is ``empty``."""
     return np.array([_number(rows, k, name, empty) for k in range(n_arms)], dtype=np.float64)
 
 
-def _counts(rows: Mapping[int, Row], name: str, n_arms: int) -> Counts:
-    return _vector(rows, name, n_arms).astype(np.int64)
+def counts_by_arm(rows: Mapping[int, Row], name: str, n_arms: int) -> Counts:
+    """The same for counts; an arm without rows has none."""
+    return vector_by_arm(rows, name, n_arms).astype(np.int64)

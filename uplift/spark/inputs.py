@@ -48,7 +48,8 @@ class _Field(NamedTuple):
 def read_assignments(spark: SparkSession, raw: RawInputs) -> DataFrame:
     """Who was assigned what: arm names, UTC times, ``propensity`` null where not logged.
 
-    A null or absent ``cluster_id`` means that the unit itself was drawn.
+    A null or absent ``cluster_id`` means that the unit itself was drawn; an absent ``logged_at`` is
+    null.
     """
     frame = _load(spark, raw.assignments, raw.format, key="inputs.raw.assignments")
     fields = [
@@ -58,19 +59,21 @@ def read_assignments(spark: SparkSession, raw: RawInputs) -> DataFrame:
         _Field(columns.ASSIGNED_AT, columns.ASSIGNED_AT, "timestamp"),
         _Field(_if_present(frame, columns.PROPENSITY), columns.PROPENSITY, "double"),
         _Field(_if_present(frame, columns.CLUSTER_ID), columns.CLUSTER_ID, "string"),
+        _Field(_if_present(frame, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
     ]
     drawn = F.coalesce(F.col(columns.CLUSTER_ID), F.col(columns.UNIT_ID))
     return _typed(frame, fields, source=raw.assignments).withColumn(columns.CLUSTER_ID, drawn)
 
 
 def read_events(spark: SparkSession, raw: RawInputs) -> DataFrame:
-    """What happened: unit, type, UTC time, value (null where the event has none)."""
+    """What happened: unit, type, UTC time; value and ``logged_at`` null where there is none."""
     frame = _load(spark, raw.events, raw.format, key="inputs.raw.events")
     fields = [
         _Field(columns.UNIT_ID, columns.UNIT_ID, "string"),
         _Field(columns.EVENT_TYPE, columns.EVENT_TYPE, "string"),
         _Field(columns.EVENT_AT, columns.EVENT_AT, "timestamp"),
         _Field(_if_present(frame, columns.VALUE), columns.VALUE, "double"),
+        _Field(_if_present(frame, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
     ]
     return _typed(frame, fields, source=raw.events)
 

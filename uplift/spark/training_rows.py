@@ -29,6 +29,7 @@ class TrainingRows:
         arm: Shape (n,).
         propensity: Shape (n,).
         outcomes: By name, each of shape (n,).
+        cluster_id: Randomisation unit of each row, n texts.
         n_available: Rows there were before sampling.
     """
 
@@ -37,6 +38,7 @@ class TrainingRows:
     arm: npt.NDArray[np.int64]
     propensity: Vector
     outcomes: Mapping[str, Vector]
+    cluster_id: Sequence[str]
     n_available: int
 
 
@@ -74,8 +76,9 @@ def training_rows(
             hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
         )
     keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
-    wanted = [*keys, columns.ARM, columns.PROPENSITY, *outcomes, *names]
+    drawn = [columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
     in_order = [(key, "ascending") for key in keys]
+    wanted = [*keys, *drawn, *outcomes, *names]
     table = frame.select(*map(column, wanted)).toArrow().sort_by(in_order)
     for name in outcomes:
         _require_outcome(table, name, source)
@@ -91,6 +94,7 @@ def training_rows(
         arm=table[columns.ARM].to_numpy().astype(np.int64),
         propensity=table[columns.PROPENSITY].to_numpy(),
         outcomes={name: table[name].to_numpy() for name in outcomes},
+        cluster_id=table[columns.CLUSTER_ID].to_pylist(),
         n_available=n_available,
     )
 

@@ -6,26 +6,30 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.config import Campaign
 from uplift.experiment.split import TEST, TRAIN
+from uplift.spark.contracts import column
 from uplift.spark.hashing import hash_uniform
 
 
-def training_set(
-    units: DataFrame, *, campaign: Campaign, test_share: float, salt: str
-) -> DataFrame:
-    """The table ``training_set``: every unit with a propensity and a side of the split.
+def with_propensities(units: DataFrame, *, campaign: Campaign) -> DataFrame:
+    """Units of ``experiment_units`` with a propensity each.
+
+    The planned share of the arm stands in for a propensity that was not logged.
+    """
+    propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
+    return units.withColumn(columns.PROPENSITY, propensity)
+
+
+def training_set(units: DataFrame, *, test_share: float, salt: str) -> DataFrame:
+    """The table ``training_set``: every unit on a side of the split.
 
     Args:
-        units: Rows of ``experiment_units``.
-        campaign: Its planned shares stand in for a propensity that was not logged.
+        units: Rows of ``experiment_units``, each with a propensity.
         test_share: Share of the randomisation units held out.
         salt: Another salt is another split.
     """
-    propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
     split = split_column(F.col(columns.CLUSTER_ID), test_share=test_share, salt=salt)
     ordered = [*_FIRST, *(name for name in units.columns if name not in (*_FIRST, *_LEFT_OUT))]
-    return units.withColumns({columns.PROPENSITY: propensity, columns.SPLIT: split}).select(
-        *[F.col(f"`{name}`") for name in ordered]
-    )
+    return units.withColumn(columns.SPLIT, split).select(*map(column, ordered))
 
 
 _FIRST = (

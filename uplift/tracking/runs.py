@@ -19,9 +19,11 @@ from mlflow.entities import (
     Metric,
     Param,
 )
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.utils import mlflow_tags
 
+from uplift.errors import ConfigError
 from uplift.learners.model import UpliftModel
 from uplift.tracking.code import CodeVersion
 from uplift.tracking.package import save_pyfunc
@@ -61,11 +63,12 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a job found out: numbers, pictures and documents, each under its own name."""
+    """What a job found out: numbers, pictures, documents and pages, each under its own name."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     documents: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 def log_model_run(
@@ -118,8 +121,27 @@ def log_model_run(
         return version
 
 
-def log_findings(store: TrackingStore, findings: Findings, *, run_id: str, model_id: str) -> None:
-    """Add numbers, pictures and documents to a run, the numbers to the model it made as well."""
+def log_run(store: TrackingStore, findings: Findings, *, name: str, tags: Mapping[str, str]) -> str:
+    """Log a run that made no model, such as a check; returns its id.
+
+    Raises:
+        ConfigError: The store was open, but could not take the run.
+    """
+    try:
+        with _run(store, name, tags) as run_id:
+            log_findings(store, findings, run_id=run_id)
+            return run_id
+    except (MlflowException, OSError) as error:
+        raise ConfigError(
+            f"the MLflow store cannot take the run {name!r} with {len(findings.metrics)} numbers: "
+            f"{str(error).strip().partition(chr(10))[0]}. Check `tracking.uri`."
+        ) from error
+
+
+def log_findings(
+    store: TrackingStore, findings: Findings, *, run_id: str, model_id: str | None = None
+) -> None:
+    """Add all findings to a run, the numbers to the model it made as well."""
     now = int(time.time() * 1000)
     metrics = [
         Metric(_NOT_IN_A_KEY.sub("_", key), value, now, step=0, model_id=model_id)
@@ -132,6 +154,8 @@ def log_findings(store: TrackingStore, findings: Findings, *, run_id: str, model
     for file_name, document in findings.documents.items():
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         store.client.log_text(run_id, text, f"documents/{file_name}")
+    for file_name, page in findings.pages.items():
+        store.client.log_text(run_id, page, f"pages/{file_name}")
 
 
 def numbers_in(document: Mapping[str, object], above: str = "") -> Iterator[tuple[str, float]]:

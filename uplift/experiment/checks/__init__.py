@@ -1,0 +1,1 @@
+"""The questions an experiment must answer, one file per group, each from small sums."""

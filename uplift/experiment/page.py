@@ -1,0 +1,171 @@
+"""The report as one page that a person reads in two minutes.
+
+It is self-contained: no script, no font, no picture from elsewhere. Whatever a log calls its arms
+and features is text there, never markup.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from uplift.config import ExperimentChecks
+from uplift.experiment.checks.base import Check, Verdict
+from uplift.experiment.checks.outcomes import ArmEffect
+from uplift.experiment.checks.words import CHECKS, Words
+from uplift.experiment.figures import balance_svg, effects_svg, propensities_svg
+from uplift.experiment.report import ExperimentReport
+
+_IN_BACKTICKS = re.compile(r"`([^`]+)`")
+_MOST_ROWS = 200  # of the document of an observational study
+
+_HEADLINES: Mapping[Verdict, tuple[str, str]] = {
+    "pass": (
+        "This experiment can carry a causal claim.",
+        "Nothing speaks against it. Read the effects with their intervals, and learn from the log.",
+    ),
+    "warn": (
+        "This experiment can be used, with doubts.",
+        "Read each doubt below and decide whether it touches your question. The walk goes on.",
+    ),
+    "fail": (
+        "This experiment cannot carry a causal claim as it is.",
+        "Do not act on its effects. Mend what failed below and check again.",
+    ),
+}
+
+DEFINITIONS: Mapping[str, str] = {
+    "effect": "Mean outcome of an arm minus mean outcome of control, units weighted by one over "
+    "the chance of their arm.",
+    "95 % interval": "Of a hundred such intervals about 95 hold the true effect. Its width counts "
+    "randomisation units: households, where households were drawn.",
+    "smallest detectable effect": "The true effect that an experiment of this size finds four "
+    "times out of five. Estimates well below it are noise, also when they look large.",
+    "standardised mean difference": "Distance between the means of an arm and of control in units "
+    "of their common spread. Below 0.1 it is rarely of concern.",
+    "randomisation unit": "What was drawn into an arm: the customer, or a household or shop with "
+    "all its customers.",
+    "propensity": "The chance with which a unit was drawn into the arm that it got.",
+    "AUC": "How often a model ranks a treated unit above a control unit; 0.5 is a coin.",
+    "chance in so many experiments": "The p-value: how often an experiment without any fault looks "
+    "at least this odd.",
+}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A check with its words, for the template."""
+
+    check: Check
+    words: Words
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The effects on one outcome, for the template."""
+
+    name: str
+    effects: Sequence[ArmEffect]
+    figure: Markup
+
+
+def render_page(
+    report: ExperimentReport,
+    *,
+    limits: ExperimentChecks,
+    observational: Mapping[str, object] | None = None,
+) -> str:
+    """The page as HTML; the same report gives the same bytes.
+
+    Args:
+        report: What was found.
+        limits: Where doubt begins, for the figures.
+        observational: Document of a study of a log that was not randomised, shown as it is.
+    """
+    environment = Environment(
+        loader=PackageLoader("uplift.experiment"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figures=_figures, sentence=_sentence)
+    headline, meaning = _HEADLINES[report.verdict]
+    if report.verdict == "fail" and report.overridden_by:
+        meaning = (
+            f"{report.overridden_by} goes on nevertheless and answers for it: treat every effect "
+            "as unproven."
+        )
+    questions = [_Question(check, CHECKS[check.name]) for check in report.checks]
+    return environment.get_template("experiment.html").render(
+        report=report,
+        headline=headline,
+        meaning=meaning,
+        doubts=[question for question in questions if question.check.verdict != "pass"],
+        passed=[question for question in questions if question.check.verdict == "pass"],
+        n_units=sum(report.n_units),
+        outcomes=list(_outcomes(report)),
+        balance=_balance(report, limits),
+        propensities=_propensities(report),
+        observational=list(_rows(observational or {}))[:_MOST_ROWS],
+        definitions=DEFINITIONS,
+    )
+
+
+def _outcomes(report: ExperimentReport) -> Iterator[_Outcome]:
+    for name in dict.fromkeys(effect.outcome for effect in report.effects):
+        effects = [effect for effect in report.effects if effect.outcome == name]
+        yield _Outcome(name, effects, Markup(effects_svg(effects)))
+
+
+def _balance(report: ExperimentReport, limits: ExperimentChecks) -> Markup | None:
+    if not report.balance:
+        return None
+    return Markup(balance_svg(report.arms, report.balance, warn=limits.imbalance_warn))
+
+
+def _propensities(report: ExperimentReport) -> Markup | None:
+    """Only where chances differ: a single bar shows nothing."""
+    sums = report.propensities
+    if sums is None or (sums.effective_share > 1.0 - 1e-9).all():
+        return None
+    return Markup(propensities_svg(report.arms, sums))
+
+
+def _rows(document: object, above: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of a nested document with its path in words."""
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            yield from _rows(value, f"{above}: {key}" if above else str(key))
+    elif isinstance(document, Sequence) and not isinstance(document, str):
+        for number, value in enumerate(document, 1):
+            yield from _rows(value, f"{above} {number}")
+    else:
+        yield above, _figures(document) if isinstance(document, float) else str(document)
+
+
+def _sentence(text: str) -> Markup:
+    """With a capital and a full stop; what stands in backticks is code, all of it escaped.
+
+    Examples:
+        >>> _sentence("`age` is < 3")
+        Markup('<code>age</code> is &lt; 3.')
+    """
+    whole = f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(whole))))
+
+
+def _figures(value: float) -> str:
+    """Three significant digits without an exponent where that stays readable.
+
+    Examples:
+        >>> _figures(0.0123456), _figures(1234.5), _figures(1e-7), _figures(float("nan"))
+        ('0.0123', '1,234', '1e-07', 'unknown')
+    """
+    if value != value:
+        return "unknown"
+    if abs(value) >= 1000.0:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
