@@ -19,11 +19,13 @@ from uplift import columns
 from uplift.config import Config, FlatLog, RawInputs
 from uplift.features.spec import feature_columns
 from uplift.logs import event
-from uplift.spark.contracts import require_known_arms, require_unique, require_values
+from uplift.spark.contracts import require_known_arms, require_values
 from uplift.spark.door import run_job
 from uplift.spark.event_features import require_events
 from uplift.spark.flat_log import flat_training_frame
 from uplift.spark.inputs import read_assignments, read_customers, read_events, read_flat_log
+from uplift.spark.quarantine import set_aside
+from uplift.spark.row_rules import Contracted
 from uplift.spark.tables import write_table
 from uplift.spark.training_frame import assignments_of, training_frame
 from uplift.workspace import Workspace
@@ -64,19 +66,17 @@ def build(spark: SparkSession, config: Config) -> DataFrame:
 def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
     """The training set of three raw tables."""
     campaign, features = config.campaign, config.features
-    assignments = read_assignments(spark, raw)
+    assignments = read_assignments(spark, raw, campaign)
     events = read_events(spark, raw)
     customers = read_customers(spark, raw, features.static)
-    keys = [columns.UNIT_ID, columns.ARM, columns.ASSIGNED_AT]
-    require_values(assignments, keys=keys, source=raw.assignments)
+    part(spark, [assignments, events, customers], config)
     event_types = [campaign.outcome_event, *(feature.event_type for feature in features.events)]
-    require_events(events, event_types, source=raw.events)
-    require_unique(customers, columns.UNIT_ID, source=raw.customers)
-    first = assignments_of(assignments, campaign.id, source=raw.assignments)
+    require_events(events.rows, event_types, source=raw.events)
+    first = assignments_of(assignments.rows, campaign.id, source=raw.assignments)
     return training_frame(
         require_known_arms(first, campaign.arms, campaign.ignore_arms, source=raw.assignments),
-        events,
-        customers,
+        events.rows,
+        customers.rows,
         campaign=campaign,
         features=features,
         test_share=config.training.test_share,
@@ -86,17 +86,23 @@ def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
 
 def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:
     """The training set of a log with one row per unit."""
-    rows = read_flat_log(spark, flat_log, config.features.static)
-    if flat_log.unit_id is not None:
-        require_unique(rows, columns.UNIT_ID, source=str(flat_log.path))
+    flat = read_flat_log(spark, flat_log, config.features.static, config.campaign)
+    part(spark, [flat], config)
     return flat_training_frame(
-        rows,
+        flat.rows,
         campaign=config.campaign,
         features=config.features,
         test_share=config.training.test_share,
         salt=config.training.salt,
         source=str(flat_log.path),
     )
+
+
+def part(spark: SparkSession, tables: Sequence[Contracted], config: Config) -> None:
+    """Set broken rows aside and say how many; from here on the tables' ``rows`` are good ones."""
+    limit = config.inputs.quarantine_fail
+    tallies = set_aside(spark, tables, Workspace(config.workspace), fail_above=limit)
+    event(log, "inputs.judged", level=tallies.level, **tallies.facts())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -104,15 +104,14 @@ def _draws(spark: SparkSession, config: Config) -> Draws:
     arms = config.campaign.arms
     match config.inputs.log:
         case RawInputs() as raw:
-            events: DataFrame | None = read_events(spark, raw)
-            assignments = read_assignments(spark, raw).where(
+            events: DataFrame | None = read_events(spark, raw).rows
+            assignments = read_assignments(spark, raw, config.campaign).rows.where(
                 F.col(columns.EXPERIMENT_ID) == config.campaign.id
             )
         case FlatLog() as flat_log:
             events = None
-            assignments = read_flat_log(spark, flat_log, ()).withColumn(
-                columns.ASSIGNED_AT, F.lit(None).cast("timestamp")
-            )
+            flat = read_flat_log(spark, flat_log, config.features.static, config.campaign)
+            assignments = flat.rows.withColumn(columns.ASSIGNED_AT, F.lit(None).cast("timestamp"))
     return draws(number_arms(assignments, arms), n_arms=len(arms.names), events=events)
 
 

@@ -95,7 +95,7 @@ def walk(spark, hillstrom: Path):
     flat_log = CONFIG.inputs.flat_log
     assert isinstance(flat_log, FlatLog)
     given = flat_log.model_copy(update={"path": str(hillstrom)})
-    log = read_flat_log(spark, given, CONFIG.features.static)
+    log = read_flat_log(spark, given, CONFIG.features.static, CONFIG.campaign).rows
     frame = flat_training_frame(
         log,
         campaign=CONFIG.campaign,

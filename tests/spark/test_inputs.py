@@ -6,29 +6,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.features.builders import CAMPAIGN
 from uplift.config import FlatLog, RawInputs, StaticFeature
 from uplift.errors import ConfigError, ContractError
-from uplift.spark.inputs import (
-    number_rows,
-    read_assignments,
-    read_customers,
-    read_events,
-    read_flat_log,
-)
+from uplift.spark import inputs
 
 pytestmark = pytest.mark.spark
 
 AGE = StaticFeature(name="age", kind="numeric")
 ZIP = StaticFeature(name="zip", kind="categorical")
+TWO_ARMS = CAMPAIGN.model_copy(
+    update={
+        "id": "x",
+        "control": "a",
+        "treatments": (CAMPAIGN.treatments[0].model_copy(update={"name": "b"}),),
+        "ignore_arms": ("old",),
+    }
+)
 LOG = "who,group,bought,spent,age,zip\nann,a,1,3.5,41,0815\nbob,b,0,0,,\n"
 
 
-def raw(folder, file_format="csv"):
+def raw(folder, file_format="csv", **changes):
     return RawInputs(
         assignments=str(folder / "assignments"),
         events=str(folder / "events"),
         customers=str(folder / "customers"),
         format=file_format,
+        **changes,
     )
 
 
@@ -41,6 +45,28 @@ def write(path, text):
 def flat(path, **changes):
     columns = {"unit_id": "who", "arm": "group", "conversion": "bought", "revenue": "spent"}
     return FlatLog(**{"path": str(path), "format": "csv", **columns, **changes})
+
+
+def read_flat_log(spark, flat_log, static):
+    return inputs.read_flat_log(spark, flat_log, static, TWO_ARMS).rows
+
+
+def read_assignments(spark, given):
+    return inputs.read_assignments(spark, given, TWO_ARMS).rows
+
+
+def read_events(spark, given):
+    return inputs.read_events(spark, given).rows
+
+
+def read_customers(spark, given, static):
+    return inputs.read_customers(spark, given, static).rows
+
+
+def broken(table):
+    """Unit -> reason, of the rows that are set aside."""
+    rows = table.broken.collect()
+    return {json.loads(row.row).get("unit_id", row.row): row.reason for row in rows}
 
 
 def test_a_csv_log_gets_our_names_and_types(spark, tmp_path):
@@ -101,39 +127,9 @@ def test_without_a_unit_column_identical_rows_are_different_units(spark, tmp_pat
     assert [row.revenue for row in log.collect()] == [None] * 3
 
 
-def test_a_row_keeps_its_number_however_the_files_are_cut_and_packed(spark, tmp_path):
-    lines = [f"{i:06d}" for i in range(1000)]
-    for name, part in {"b": lines[:100], "a": lines[100:900], "c": lines[900:]}.items():
-        write(tmp_path / "log" / f"{name}.csv", "\n".join(["row", *part]) + "\n")
-    expected = {
-        row: str(i) for i, row in enumerate(lines[100:900] + lines[:100] + lines[900:], start=1)
-    }
-    before = spark.conf.get("spark.sql.files.maxPartitionBytes")
-    try:
-        for block in (before, "1000"):
-            spark.conf.set("spark.sql.files.maxPartitionBytes", block)
-            frame = number_rows(spark.read.option("header", True).csv(str(tmp_path / "log")))
-            assert {row.row: row.unit_id for row in frame.collect()} == expected
-    finally:
-        spark.conf.set("spark.sql.files.maxPartitionBytes", before)
-
-
 def test_a_log_without_a_path_says_how_to_give_one(spark):
     with pytest.raises(ConfigError, match=r"--log PATH.*UPLIFT_LOG"):
         read_flat_log(spark, flat("x").model_copy(update={"path": None}), [])
-
-
-def test_a_missing_file_is_named_with_its_key(spark, tmp_path):
-    with pytest.raises(ContractError, match=r"log\.csv does not exist.*inputs\.flat_log\.path"):
-        read_flat_log(spark, flat(tmp_path / "log.csv"), [])
-    with pytest.raises(ContractError, match=r"events does not exist.*inputs\.raw\.events"):
-        read_events(spark, raw(tmp_path))
-
-
-def test_a_file_of_another_format_is_named(spark, tmp_path):
-    path = write(tmp_path / "log.parquet", LOG)
-    with pytest.raises(ContractError, match=r"log\.parquet cannot be read as parquet"):
-        read_flat_log(spark, flat(path, format="parquet"), [])
 
 
 def test_every_missing_column_of_log_and_features_is_named_at_once(spark, tmp_path):
@@ -142,14 +138,6 @@ def test_every_missing_column_of_log_and_features_is_named_at_once(spark, tmp_pa
         read_flat_log(spark, flat(path), [AGE])
     for part in ("lacks 3 of 5 columns", "`group` (is it `groups`?)", "`spent`", "`age`"):
         assert part in str(caught.value)
-
-
-def test_text_in_a_numeric_column_is_counted_and_shown(spark, tmp_path):
-    path = write(tmp_path / "log.csv", LOG.replace("41", "forty-one"))
-    with pytest.raises(
-        ContractError, match=r"`age` .* is not a number in 1 of 2 rows.*'forty-one'"
-    ):
-        read_flat_log(spark, flat(path), [AGE])
 
 
 def test_a_column_of_lists_is_no_feature(spark, tmp_path):
@@ -191,12 +179,6 @@ def test_events_may_be_json_lines_and_may_lack_values(spark, tmp_path):
     assert dict(events.dtypes)["event_at"] == "timestamp"
 
 
-def test_a_time_that_is_none_is_counted(spark, tmp_path):
-    write(tmp_path / "events" / "e.csv", "unit_id,event_type,event_at\nann,visit,yesterday\n")
-    with pytest.raises(ContractError, match=r"`event_at` .* is not a time in 1 of 1 rows"):
-        read_events(spark, raw(tmp_path))
-
-
 def test_a_parquet_time_stays_what_it_is(spark, tmp_path):
     when = datetime(2026, 1, 2, 3, 4, 5)
     table = pa.table(
@@ -225,3 +207,114 @@ def test_everybody_is_contactable_unless_the_table_says_otherwise(spark, tmp_pat
     write(tmp_path / "customers" / "c.csv", text)
     customers = read_customers(spark, raw(tmp_path), [AGE]).orderBy("unit_id")
     assert [(row.unit_id, row.contactable) for row in customers.collect()] == expected
+
+
+def test_every_broken_assignment_has_the_first_reason_that_applies(spark, tmp_path):
+    write(
+        tmp_path / "assignments" / "a.csv",
+        "experiment_id,unit_id,arm,assigned_at,propensity\n"
+        "x,good,a,2026-01-02T00:00:00Z,0.5\n"
+        "x,ignored,old,2026-01-02T00:00:00Z,\n"
+        "other,elsewhere,z,2026-01-02T00:00:00Z,\n"
+        ",no experiment,a,2026-01-02T00:00:00Z,\n"
+        'x,no arm," ",2026-01-02T00:00:00Z,\n'
+        "x,no time,a,,\n"
+        "x,not a time,z,yesterday,0.5\n"
+        "x,half,a,2026-01-02T00:00:00Z,half\n"
+        "x,zero,a,2026-01-02T00:00:00Z,0\n"
+        "x,above 1,z,2026-01-02T00:00:00Z,1.5\n"
+        "x,infinite,a,2026-01-02T00:00:00Z,inf\n"
+        "x,huge,a,2026-01-02T00:00:00Z,1e999\n"
+        "x,nan,a,2026-01-02T00:00:00Z,NaN\n"
+        "x,unknown,z,2026-01-02T00:00:00Z,\n",
+    )
+    table = inputs.read_assignments(spark, raw(tmp_path), TWO_ARMS)
+    assert {row.unit_id for row in table.rows.collect()} == {"good", "ignored", "elsewhere"}
+    assert broken(table) == {
+        "no experiment": "`experiment_id` is null or blank: null",
+        "no arm": "`arm` is null or blank:  ",
+        "no time": "`assigned_at` is null or blank: null",
+        "not a time": "`assigned_at` is not a time: yesterday",
+        "half": "`propensity` is not a number: half",
+        "zero": "the propensity is not above 0 and up to 1: 0.0",
+        "above 1": "the propensity is not above 0 and up to 1: 1.5",
+        "infinite": "`propensity` is not a number: inf",
+        "huge": "`propensity` is not a finite number: Infinity",
+        "nan": "`propensity` is not a finite number: NaN",
+        "unknown": "the arm is unknown to the campaign: z",
+    }
+
+
+@pytest.mark.parametrize("negatives", ["keep", "set_aside"])
+def test_a_refund_is_kept_unless_no_value_may_be_negative(spark, tmp_path, negatives):
+    write(
+        tmp_path / "events" / "e.csv",
+        "unit_id,event_type,event_at,value\n"
+        "good,buy,2026-01-02T00:00:00Z,3\n"
+        "undeclared,whatever,2026-01-02T00:00:00Z,\n"
+        "refund,buy,2026-01-02T00:00:00Z,-3\n"
+        "giant,buy,2026-01-02T00:00:00Z,-2e10\n"
+        "no type,,2026-01-02T00:00:00Z,1\n",
+    )
+    table = inputs.read_events(spark, raw(tmp_path, negative_values=negatives))
+    kept = {row.unit_id for row in table.rows.collect()}
+    reasons = broken(table)
+    assert kept == {"good", "undeclared", *(["refund"] if negatives == "keep" else [])}
+    assert kept.isdisjoint(reasons)
+    assert reasons["giant"] == "the value is beyond 1e+10: -2.0E10"
+    assert reasons["no type"] == "`event_type` is null or blank: null"
+    assert reasons.get("refund", "the value is negative: -3.0") == "the value is negative: -3.0"
+
+
+def test_of_equal_customers_one_stays_and_contradicting_ones_all_go(spark, tmp_path):
+    write(
+        tmp_path / "customers" / "c.csv",
+        "unit_id,contactable,age,seen\n"
+        "ann,true,30,monday\nann,true,30.0,friday\n"  # alike in all that we read
+        "bob,true,30,\nbob,false,30,\n"
+        "eve,true,30,\neve,true,old,\n"  # a broken row contradicts nobody
+        "dan,maybe,30,\n",
+    )
+    table = inputs.read_customers(spark, raw(tmp_path), [AGE])
+    assert sorted(row.unit_id for row in table.rows.collect()) == ["ann", "eve"]
+    found = sorted((row.reason, json.loads(row.row)["seen"]) for row in table.broken.collect())
+    assert found == [
+        ("`age` is not a number: old", None),
+        ("`contactable` is not true or false: maybe", None),
+        ("`unit_id` is not unique and its rows contradict each other: bob", None),
+        ("`unit_id` is not unique and its rows contradict each other: bob", None),
+        ("`unit_id` is not unique: ann", "friday"),
+    ]
+
+
+def test_a_flat_log_is_judged_by_the_same_rules_and_its_outcome_is_0_or_1(spark, tmp_path):
+    path = write(
+        tmp_path / "log.csv",
+        "who,group,bought,spent,age\n"
+        "ann,a,1,3,41\nbob,b,0,0,\n"
+        "two,a,2,0,1\nnull,b,,0,1\nword,b,yes,0,1\n"
+        "arm,z,1,0,1\nrich,a,1,1e11,1\nold,a,1,0,inf\n"
+        "twice,a,1,0,1\ntwice,b,1,0,1\n",
+    )
+    table = inputs.read_flat_log(spark, flat(path), [AGE], TWO_ARMS)
+    assert [row.unit_id for row in table.rows.orderBy("unit_id").collect()] == ["ann", "bob"]
+    reasons = {json.loads(row.row)["who"]: row.reason for row in table.broken.collect()}
+    assert reasons == {
+        "two": "`bought` is not 0 or 1: 2.0",
+        "null": "`bought` is not 0 or 1: null",
+        "word": "`bought` is not a number: yes",
+        "arm": "the arm is unknown to the campaign: z",
+        "rich": "the revenue is beyond 1e+10: 1.0E11",
+        "old": "`age` is not a number: inf",
+        "twice": "`unit_id` is not unique and its rows contradict each other: twice",
+    }
+
+
+def test_a_broken_row_does_not_change_the_numbers_of_the_others(spark, tmp_path):
+    path = write(tmp_path / "log.csv", "group,bought,age\na,1,1\na,7,2\nb,1,2,9\nb,0,3\n")
+    table = inputs.read_flat_log(spark, flat(path, unit_id=None, revenue=None), [AGE], TWO_ARMS)
+    assert [row.unit_id for row in table.rows.collect()] == ["1", "4"]
+    assert sorted(row.row for row in table.broken.collect()) == [
+        '{"_corrupt_record":"b,1,2,9"}',
+        '{"group":"a","bought":"7","age":"2"}',
+    ]
