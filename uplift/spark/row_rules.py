@@ -130,7 +130,7 @@ def field_rules(frame: DataFrame, fields: Sequence[Field], *, time_zone: str) ->
     texts = [field for field in fields if _is_translated(frame, field)]
     return [
         *([_malformed()] if MALFORMED in frame.columns else []),
-        *[_no_key(field) for field in keys],
+        *[_no_key(frame, field) for field in keys],
         *[_no_such_type(frame, field, time_zone) for field in texts],
         *[_not_finite(frame, field, time_zone) for field in numbers],
     ]
@@ -184,11 +184,13 @@ def _is_translated(frame: DataFrame, field: Field) -> bool:
     return isinstance(found, StringType) and field.type != "string"
 
 
-def _no_key(field: Field) -> Rule:
+def _no_key(frame: DataFrame, field: Field) -> Rule:
+    value = column(field.given or "")
+    is_text = isinstance(type_of(frame, field), StringType)
     return Rule(
         f"`{field.given}` is null or blank",
-        text_of(field).isNull(),
-        column(field.given or "").cast("string"),
+        text_of(field).isNull() if is_text else value.isNull(),
+        value,
         "Give these rows a key or leave them out of the table.",
     )
 
