@@ -15,11 +15,12 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.read_experiment import part
 from uplift import columns
 from uplift.config import Config, FlatLog, RawInputs
 from uplift.features.spec import feature_columns
 from uplift.logs import event
-from uplift.spark.contracts import require_unique, require_values
+from uplift.spark.contracts import require_values
 from uplift.spark.customer_features import customer_features, scoring_time
 from uplift.spark.door import run_job
 from uplift.spark.event_features import require_events
@@ -60,19 +61,18 @@ def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
     """Everybody in the customers table, by the events before the run date."""
     events = read_events(spark, raw)
     customers = read_customers(spark, raw, config.features.static)
+    part(spark, [events, customers], config)
     event_types = [feature.event_type for feature in config.features.events]
-    require_events(events, event_types, source=raw.events)
-    require_unique(customers, columns.UNIT_ID, source=raw.customers)
-    as_of = scoring_time(events, config.run_date, source=raw.events)
-    return customer_features(customers, events, features=config.features, as_of=as_of)
+    require_events(events.rows, event_types, source=raw.events)
+    as_of = scoring_time(events.rows, config.run_date, source=raw.events)
+    return customer_features(customers.rows, events.rows, features=config.features, as_of=as_of)
 
 
 def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:
     """Everybody in the log, by the features it holds."""
-    rows = read_flat_log(spark, flat_log, config.features.static)
-    if flat_log.unit_id is not None:
-        require_unique(rows, columns.UNIT_ID, source=str(flat_log.path))
-    return flat_customer_features(rows, features=config.features, run_date=config.run_date)
+    flat = read_flat_log(spark, flat_log, config.features.static, config.campaign)
+    part(spark, [flat], config)
+    return flat_customer_features(flat.rows, features=config.features, run_date=config.run_date)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -180,16 +180,15 @@ def _log(
     arms = config.campaign.arms
     match config.inputs.log:
         case RawInputs() as raw:
-            everywhere = read_assignments(spark, raw)
+            everywhere = read_assignments(spark, raw, config.campaign).rows
             is_ours = F.col(columns.EXPERIMENT_ID) == experiment.id
-            timed = TimedLog(
-                events=read_events(spark, raw), first=units, elsewhere=everywhere.where(~is_ours)
-            )
+            events = read_events(spark, raw).rows
+            timed = TimedLog(events, first=units, elsewhere=everywhere.where(~is_ours))
             return number_arms(everywhere.where(is_ours), arms), timed
         case FlatLog() as flat_log:
             untimed = F.lit(None).cast("timestamp")
-            rows = read_flat_log(spark, flat_log, ()).withColumn(columns.ASSIGNED_AT, untimed)
-            return number_arms(rows, arms), None
+            flat = read_flat_log(spark, flat_log, config.features.static, config.campaign)
+            return number_arms(flat.rows.withColumn(columns.ASSIGNED_AT, untimed), arms), None
 
 
 def _planned_shares(experiment: Experiment, names: Sequence[str]) -> Vector | None:

@@ -2,7 +2,8 @@
 
 Reads the three tables of ``inputs.raw`` (assignments, events, customers), or the one of
 ``inputs.flat_log``; writes the table ``experiment_units``, one row per unit with its features as of
-the assignment and its outcomes after it.
+the assignment and its outcomes after it. Rows that break their contract go to
+``tables/quarantine``, each with its reason, and their counts to the report ``contracts``.
 
     spark-submit jobs/read_experiment.py --config conf/base.yaml --config FILE
 
@@ -20,7 +21,7 @@ from uplift import columns
 from uplift.config import Config, FlatLog, RawInputs
 from uplift.features.spec import feature_columns
 from uplift.logs import event
-from uplift.spark.contracts import require_known_arms, require_unique, require_values
+from uplift.spark.contracts import require_known_arms, require_values
 from uplift.spark.door import run_job
 from uplift.spark.event_features import require_events
 from uplift.spark.experiment_units import (
@@ -31,6 +32,8 @@ from uplift.spark.experiment_units import (
 )
 from uplift.spark.flat_log import flat_experiment_units
 from uplift.spark.inputs import read_assignments, read_customers, read_events, read_flat_log
+from uplift.spark.quarantine import set_aside
+from uplift.spark.row_rules import Contracted
 from uplift.spark.tables import write_table
 from uplift.workspace import Workspace
 
@@ -75,34 +78,40 @@ def build(spark: SparkSession, config: Config) -> DataFrame:
 def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
     """The units of three raw tables."""
     campaign, features = config.campaign, config.features
-    assignments = read_assignments(spark, raw)
+    assignments = read_assignments(spark, raw, campaign)
     events = read_events(spark, raw)
     customers = read_customers(spark, raw, features.static)
-    keys = [columns.UNIT_ID, columns.ARM, columns.ASSIGNED_AT]
-    require_values(assignments, keys=keys, source=raw.assignments)
+    part(spark, [assignments, events, customers], config)
     event_types = [campaign.outcome_event, *(feature.event_type for feature in features.events)]
-    require_events(events, event_types, source=raw.events)
-    require_unique(customers, columns.UNIT_ID, source=raw.customers)
+    require_events(events.rows, event_types, source=raw.events)
     ids = [experiment.id for experiment in campaign.pooled]
     first = first_assignments(
-        assignments_of(assignments, ids, source=raw.assignments),
+        assignments_of(assignments.rows, ids, source=raw.assignments),
         rows_per_unit=campaign.rows_per_unit,
     )
     numbered = require_known_arms(
         first, campaign.arms, campaign.ignore_arms, source=raw.assignments
     )
     drawn = in_their_clusters_arm(numbered)
-    return experiment_units(drawn, events, customers, campaign=campaign, features=features)
+    return experiment_units(
+        drawn, events.rows, customers.rows, campaign=campaign, features=features
+    )
 
 
 def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:
     """The units of a log with one row per unit."""
-    rows = read_flat_log(spark, flat_log, config.features.static)
-    if flat_log.unit_id is not None:
-        require_unique(rows, columns.UNIT_ID, source=str(flat_log.path))
+    flat = read_flat_log(spark, flat_log, config.features.static, config.campaign)
+    part(spark, [flat], config)
     return flat_experiment_units(
-        rows, campaign=config.campaign, features=config.features, source=str(flat_log.path)
+        flat.rows, campaign=config.campaign, features=config.features, source=flat.source
     )
+
+
+def part(spark: SparkSession, tables: Sequence[Contracted], config: Config) -> None:
+    """Set broken rows aside and say how many; from here on the tables' ``rows`` are good ones."""
+    limit = config.inputs.quarantine_fail
+    tallies = set_aside(spark, tables, Workspace(config.workspace), fail_above=limit)
+    event(log, "inputs.judged", level=tallies.level, **tallies.facts())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -119,3 +119,27 @@ def test_a_missing_file_is_named() -> None:
 def test_the_configuration_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load().policy.budget_eur = 3.0  # type: ignore[misc]
+
+
+RAW = "inputs.raw={assignments: a, events: e, customers: c%s}"
+
+
+def test_a_time_zone_is_one_of_the_iana_list() -> None:
+    raw = load(RAW % ", time_zone: Europe/Berlin").inputs.raw
+    assert raw is not None
+    assert raw.time_zone == "Europe/Berlin"
+    with pytest.raises(ConfigError, match=r"time_zone` = 'Europe/Berlim'.*is it europe/berlin\?"):
+        load(RAW % ", time_zone: Europe/Berlim")
+
+
+def test_a_format_may_be_any_that_a_session_can_know() -> None:
+    raw = load(RAW % ", format: delta").inputs.raw
+    assert raw is not None
+    assert raw.format == "delta"
+    with pytest.raises(ConfigError, match=r"inputs\.raw\.format"):
+        load(RAW % ", format: 'a b'")
+
+
+def test_the_share_set_aside_is_a_share() -> None:
+    with pytest.raises(ConfigError, match=r"`inputs\.quarantine_fail` = 2"):
+        load("inputs.quarantine_fail=2")

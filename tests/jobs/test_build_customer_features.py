@@ -63,7 +63,7 @@ def test_a_customer_listed_twice_gets_one_sentence_and_status_2(workspace, capsy
     twice = pa.table({"unit_id": ["u0", "u0"], "age": [30, 31]})
     campaign = write_raw_log(workspace.parent / "raw", customers=twice)
     assert build_customer_features.main(options(campaign)) == 2
-    assert_one_sentence(capsys.readouterr().err, "not unique in 2 of 2 rows", "'u0'", "Keep one")
+    assert_one_sentence(capsys.readouterr().err, "in 2 of 2 rows", "'u0'", "Keep one")
     assert not (workspace / "tables/customer_features").exists()
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,8 +74,8 @@ def test_a_flat_log_becomes_units_one_for_every_row(workspace):
             "`features`",
         ),
         (lines(*ROWS, "Catalogue,0,0,1,Urban"), "'Catalogue'", "1 of 5 rows", "ignore_arms"),
-        (lines(*ROWS, "No E-Mail,2,0,1,Urban"), "such as 2.0", "1 of 5 rows", "`inputs`"),
-        (lines(*ROWS, "No E-Mail,,0,1,Urban"), "such as null", "1 of 5 rows", "`inputs`"),
+        (lines(*ROWS, "No E-Mail,2,0,1,Urban"), "such as '2.0'", "1 of 5 rows", "`inputs`"),
+        (lines(*ROWS, "No E-Mail,,0,1,Urban"), "such as 'null'", "1 of 5 rows", "`inputs`"),
         (lines(*ROWS, "No E-Mail,0,lots,1,Urban"), "'lots'", "1 of 5 rows", "Correct"),
         (lines(*ROWS, "No E-Mail,0,,1,Urban"), "revenue is null", "1 of 5 rows", "Write 0"),
         (lines(ROWS[0], ROWS[3]), "'Mens E-Mail'", "2 of the campaign's 3 arms", "campaign"),
@@ -123,8 +124,18 @@ def test_a_unit_column_that_repeats_is_refused(workspace, capsys):
     assert read_flat_log(workspace, "--set", by_zip, log=lines(*ROWS)) == 2
     error = capsys.readouterr().err
     assert_one_sentence(
-        error, "`unit_id`", "not unique in 3 of 4 rows, such as 'Urban'", "Keep one"
+        error, "`unit_id`", "contradict each other in 3 of 4 rows, such as 'Urban'", "Keep one"
     )
+
+
+def test_a_bad_row_among_a_thousand_is_set_aside_and_the_others_are_read(workspace):
+    log = lines(*ROWS * 250, "No E-Mail,0,lots,1,Urban")
+    assert read_flat_log(workspace, log=log) == 0
+    assert len(units(workspace)) == 1000
+    (row,) = pq.read_table(workspace / "tables/quarantine/flat_log").to_pylist()
+    assert row["reason"] == "`spend` is not a number: lots"
+    contracts = json.loads((workspace / "reports/contracts.json").read_text())
+    assert (contracts["flat_log"]["read"], contracts["flat_log"]["set_aside"]) == (1001, 1)
 
 
 def read_raw_log(workspace: Path, *options: str, **changes: pa.Table) -> int:
@@ -177,7 +188,7 @@ ALL_NULL = pa.table({"unit_id": ["u0", "u1"], "age": pa.array([None, None], pa.i
         ([], {"assignments": TWO_ARMS}, ("no row of 1 of", "'coupon_10'", "`campaign.treatments`")),
         (["campaign.ignore_arms=[gift]"], {"assignments": GIFT}, ("'bonus'", "1 of 3 rows")),
         (["campaign.outcome_event=bought"], {}, ("['bought']", "12 rows", "outcome_event")),
-        ([], {"customers": REPEATED}, ("not unique in 2 of 3 rows", "'u0'", "Keep one")),
+        ([], {"customers": REPEATED}, ("other in 2 of 3 rows", "'u0'", "Keep one")),
         ([], {"customers": ALL_NULL}, ("1 of 3 features", "6 rows", "'age'")),
     ],
     ids=[

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.features.builders import CONF
 from uplift.arms import Arms
-from uplift.config import FlatLog, StaticFeature
+from uplift.config import FlatLog, StaticFeature, load_config
 from uplift.experiment import counts as in_memory
 from uplift.experiment.counts import difference_in_means, standardized_mean_difference
 from uplift.spark.aggregates import arm_counts, draws
@@ -65,9 +66,9 @@ def test_hillstrom_through_spark_gives_the_published_figures(spark, hillstrom):
     kinds |= dict.fromkeys(("zip_code", "channel"), "categorical")
     features = [StaticFeature(name=name, kind=kind) for name, kind in kinds.items()]
     arms = Arms(("No E-Mail", "Mens E-Mail", "Womens E-Mail"))
-    log = require_known_arms(
-        read_flat_log(spark, flat_log, features), arms, source="hillstrom"
-    ).persist()
+    campaign = load_config([CONF / "base.yaml", CONF / "examples/hillstrom.yaml"]).campaign
+    log = read_flat_log(spark, flat_log, features, campaign).rows
+    log = require_known_arms(log, arms, source="hillstrom").persist()
 
     covariates = arm_counts(log, list(kinds)[:5], list(kinds)[5:], n_arms=3)
     effects = difference_in_means(arm_counts(log, ["conversion", "revenue"], n_arms=3))

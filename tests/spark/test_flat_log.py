@@ -98,7 +98,7 @@ def walk(spark, hillstrom: Path):
     flat_log = CONFIG.inputs.flat_log
     assert isinstance(flat_log, FlatLog)
     given = flat_log.model_copy(update={"path": str(hillstrom)})
-    log = read_flat_log(spark, given, CONFIG.features.static)
+    log = read_flat_log(spark, given, CONFIG.features.static, CONFIG.campaign).rows
     frame = flat_experiment_units(
         log,
         campaign=CONFIG.campaign,

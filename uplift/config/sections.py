@@ -4,11 +4,13 @@ Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do n
 ``Config``; they take the numbers they need.
 """
 
+import difflib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from uplift.arms import Arms, arms_of
 from uplift.errors import ContractError
@@ -18,6 +20,19 @@ Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Format = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$", max_length=64)]
+
+
+def _known_zone(name: str) -> str:
+    zones = available_timezones()
+    if name not in zones:
+        close = difflib.get_close_matches(name, zones, n=1)
+        hint = f"; is it {close[0]}?" if close else ", such as Europe/Berlin"
+        raise ValueError(f"no time zone of the IANA list{hint}")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Section(BaseModel):
@@ -105,14 +120,16 @@ class RawInputs(Section):
     assignments: str
     events: str
     customers: str
-    format: Literal["parquet", "csv", "json"] = "parquet"
+    format: Format = "parquet"
+    time_zone: TimeZone = "UTC"
+    negative_values: Literal["keep", "set_aside"] = "keep"
 
 
 class FlatLog(Section):
     """One row per unit with features, arm and outcomes, as Hillstrom's log."""
 
     path: str | None
-    format: Literal["csv", "parquet"]
+    format: Format
     unit_id: str | None = None
     arm: str
     propensity: str | None = None
@@ -125,6 +142,7 @@ class Inputs(Section):
 
     raw: RawInputs | None = None
     flat_log: FlatLog | None = None
+    quarantine_fail: Share
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Inputs":

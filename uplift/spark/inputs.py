@@ -1,105 +1,120 @@
-"""Read what the company logged, rename it to our columns, and give every column its type.
+"""Read what the company logged, rename it to our columns, and part good rows from broken ones.
 
-From here on names are those of ``uplift.columns`` and the features; arms are still names.
+From here on names are those of ``uplift.columns`` and the features; arms are still names. A table
+that as a whole is not what it should be is refused here; a row that is not is set aside with its
+reason, see ``uplift.spark.row_rules`` for the rules and ``uplift.spark.quarantine`` for the rest.
 """
 
-from collections.abc import Sequence
-from itertools import accumulate
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    BooleanType,
-    DataType,
-    DateType,
-    NumericType,
-    StringType,
-    TimestampNTZType,
-    TimestampType,
-)
 
 from uplift import columns
-from uplift.config import FlatLog, RawInputs, StaticFeature
-from uplift.errors import ConfigError, ContractError
-from uplift.spark.contracts import column, require_columns
+from uplift.config import Campaign, FlatLog, RawInputs, StaticFeature
+from uplift.errors import ConfigError
+from uplift.spark.contracts import require_columns
+from uplift.spark.event_features import LARGEST_VALUE
+from uplift.spark.fields import Field, require_fields, typed_columns
+from uplift.spark.row_rules import Contracted, Rule, contracted, field_rules
+from uplift.spark.sources import number_rows, open_table
 
 _TYPE_OF_KIND = {"numeric": "double", "categorical": "string"}
-_ACCEPTED: dict[str, tuple[type[DataType], ...]] = {
-    "string": (StringType, NumericType, BooleanType, DateType, TimestampType, TimestampNTZType),
-    "double": (StringType, NumericType, BooleanType),
-    "boolean": (StringType, BooleanType),
-    "timestamp": (StringType, TimestampType, TimestampNTZType, DateType),
-}
-_IN_WORDS = {"double": "a number", "boolean": "true or false", "timestamp": "a time"}
-_FILE, _BLOCK, _PLACE = "__file", "__block", "__place"
+_ROW_NUMBER = "__row_number"
+_UTC = "UTC"
 
 
-class _Field(NamedTuple):
-    """One column: its name in the table (None: always null), ours, its type."""
-
-    given: str | None
-    ours: str
-    type: str
-
-
-def read_assignments(spark: SparkSession, raw: RawInputs) -> DataFrame:
+def read_assignments(spark: SparkSession, raw: RawInputs, campaign: Campaign) -> Contracted:
     """Who was assigned what: arm names, UTC times, ``propensity`` null where not logged.
 
-    A null or absent ``cluster_id`` means that the unit itself was drawn; an absent ``logged_at`` is
-    null.
+    A null or blank ``cluster_id`` means that the unit itself was drawn; an absent ``logged_at`` is
+    null. In rows of the campaign's experiments an arm is one of the campaign or of
+    ``campaign.ignore_arms``; others may have any.
     """
-    frame = _load(spark, raw.assignments, raw.format, key="inputs.raw.assignments")
+    frame = open_table(spark, raw.assignments, raw.format, key="inputs.raw.assignments")
+    present = frame.columns
     fields = [
-        _Field(columns.EXPERIMENT_ID, columns.EXPERIMENT_ID, "string"),
-        _Field(columns.UNIT_ID, columns.UNIT_ID, "string"),
-        _Field(columns.ARM, columns.ARM, "string"),
-        _Field(columns.ASSIGNED_AT, columns.ASSIGNED_AT, "timestamp"),
-        _Field(_if_present(frame, columns.PROPENSITY), columns.PROPENSITY, "double"),
-        _Field(_if_present(frame, columns.CLUSTER_ID), columns.CLUSTER_ID, "string"),
-        _Field(_if_present(frame, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
+        Field(columns.EXPERIMENT_ID, columns.EXPERIMENT_ID, "string", is_key=True),
+        Field(columns.UNIT_ID, columns.UNIT_ID, "string", is_key=True),
+        Field(columns.ARM, columns.ARM, "string", is_key=True),
+        Field(columns.ASSIGNED_AT, columns.ASSIGNED_AT, "timestamp", is_key=True),
+        Field(_if_in(present, columns.PROPENSITY), columns.PROPENSITY, "double"),
+        Field(_if_in(present, columns.CLUSTER_ID), columns.CLUSTER_ID, "string"),
+        Field(_if_in(present, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
     ]
-    drawn = F.coalesce(F.col(columns.CLUSTER_ID), F.col(columns.UNIT_ID))
-    return _typed(frame, fields, source=raw.assignments).withColumn(columns.CLUSTER_ID, drawn)
+    require_fields(frame, fields, source=raw.assignments)
+    values = typed_columns(frame, fields, time_zone=raw.time_zone)
+    drawn = F.when(F.trim(values[columns.CLUSTER_ID]) != "", values[columns.CLUSTER_ID])
+    is_ours = values[columns.EXPERIMENT_ID].isin([one.id for one in campaign.pooled])
+    return contracted(
+        frame,
+        present,
+        values | {columns.CLUSTER_ID: F.coalesce(drawn, values[columns.UNIT_ID])},
+        [
+            *field_rules(frame, fields, time_zone=raw.time_zone),
+            _no_chance(values),
+            _unknown_arm(values, campaign, where=is_ours),
+        ],
+        table="assignments",
+        source=raw.assignments,
+    )
 
 
-def read_events(spark: SparkSession, raw: RawInputs) -> DataFrame:
-    """What happened: unit, type, UTC time; value and ``logged_at`` null where there is none."""
-    frame = _load(spark, raw.events, raw.format, key="inputs.raw.events")
+def read_events(spark: SparkSession, raw: RawInputs) -> Contracted:
+    """What happened: unit, type, UTC time; value and ``logged_at`` null where there is none.
+
+    Event types that no feature and no outcome asks for are kept: they are not needed, not broken.
+    """
+    frame = open_table(spark, raw.events, raw.format, key="inputs.raw.events")
     fields = [
-        _Field(columns.UNIT_ID, columns.UNIT_ID, "string"),
-        _Field(columns.EVENT_TYPE, columns.EVENT_TYPE, "string"),
-        _Field(columns.EVENT_AT, columns.EVENT_AT, "timestamp"),
-        _Field(_if_present(frame, columns.VALUE), columns.VALUE, "double"),
-        _Field(_if_present(frame, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
+        Field(columns.UNIT_ID, columns.UNIT_ID, "string", is_key=True),
+        Field(columns.EVENT_TYPE, columns.EVENT_TYPE, "string", is_key=True),
+        Field(columns.EVENT_AT, columns.EVENT_AT, "timestamp", is_key=True),
+        Field(_if_in(frame.columns, columns.VALUE), columns.VALUE, "double"),
+        Field(_if_in(frame.columns, columns.LOGGED_AT), columns.LOGGED_AT, "timestamp"),
     ]
-    return _typed(frame, fields, source=raw.events)
+    require_fields(frame, fields, source=raw.events)
+    values = typed_columns(frame, fields, time_zone=raw.time_zone)
+    rules = [
+        *field_rules(frame, fields, time_zone=raw.time_zone),
+        _too_large(values, columns.VALUE),
+    ]
+    if raw.negative_values == "set_aside":
+        rules.append(_negative(values, columns.VALUE))
+    return contracted(frame, frame.columns, values, rules, table="events", source=raw.events)
 
 
 def read_customers(
     spark: SparkSession, raw: RawInputs, static: Sequence[StaticFeature]
-) -> DataFrame:
+) -> Contracted:
     """Who they are: unit, the declared attributes, ``contactable``.
 
     Without a ``contactable`` column everybody is; with one, a null is a no.
     """
-    frame = _load(spark, raw.customers, raw.format, key="inputs.raw.customers")
-    present = _if_present(frame, columns.CONTACTABLE)
+    frame = open_table(spark, raw.customers, raw.format, key="inputs.raw.customers")
+    contactable = _if_in(frame.columns, columns.CONTACTABLE)
     fields = [
-        _Field(columns.UNIT_ID, columns.UNIT_ID, "string"),
-        _Field(present, columns.CONTACTABLE, "boolean"),
+        Field(columns.UNIT_ID, columns.UNIT_ID, "string", is_key=True),
+        Field(contactable, columns.CONTACTABLE, "boolean"),
         *_feature_fields(static),
     ]
-    unknown = F.lit(present is None)
-    contactable = F.coalesce(F.col(columns.CONTACTABLE), unknown)
-    return _typed(frame, fields, source=raw.customers).withColumn(columns.CONTACTABLE, contactable)
+    require_fields(frame, fields, source=raw.customers)
+    values = typed_columns(frame, fields, time_zone=raw.time_zone)
+    permission = F.coalesce(values[columns.CONTACTABLE], F.lit(contactable is None))
+    return contracted(
+        frame,
+        frame.columns,
+        values | {columns.CONTACTABLE: permission},
+        field_rules(frame, fields, time_zone=raw.time_zone),
+        table="customers",
+        source=raw.customers,
+        unique=columns.UNIT_ID,
+    )
 
 
 def read_flat_log(
-    spark: SparkSession, flat_log: FlatLog, static: Sequence[StaticFeature]
-) -> DataFrame:
+    spark: SparkSession, flat_log: FlatLog, static: Sequence[StaticFeature], campaign: Campaign
+) -> Contracted:
     """One row per unit: unit, cluster (the unit), arm name, propensity, outcomes, features.
 
     Without a unit column the row number, from 1, is the unit: identical rows are different
@@ -110,13 +125,50 @@ def read_flat_log(
             "`inputs.flat_log.path` is null, so there is no log to read. Give --log PATH, "
             "or set the environment variable UPLIFT_LOG."
         )
-    frame = _load(spark, flat_log.path, flat_log.format, key="inputs.flat_log.path")
-    outcomes_and_arm = [
-        _Field(flat_log.arm, columns.ARM, "string"),
-        _Field(flat_log.propensity, columns.PROPENSITY, "double"),
-        _Field(flat_log.conversion, columns.CONVERSION, "double"),
-        _Field(flat_log.revenue, columns.REVENUE, "double"),
+    frame = open_table(spark, flat_log.path, flat_log.format, key="inputs.flat_log.path")
+    present = frame.columns
+    fields = [
+        Field(flat_log.arm, columns.ARM, "string", is_key=True),
+        Field(flat_log.propensity, columns.PROPENSITY, "double"),
+        Field(flat_log.conversion, columns.CONVERSION, "double"),
+        Field(flat_log.revenue, columns.REVENUE, "double"),
     ]
+    _refuse_leaks(fields, static)
+    fields += _feature_fields(static)
+    if flat_log.unit_id is None:
+        given = [field.given for field in fields if field.given is not None]
+        require_columns(frame, given, source=flat_log.path)  # before a column of ours joins them
+        frame = number_rows(frame, _ROW_NUMBER)
+    unit = flat_log.unit_id or _ROW_NUMBER
+    fields.insert(0, Field(unit, columns.UNIT_ID, "string", is_key=True))
+    require_fields(frame, fields, source=flat_log.path)
+    values = typed_columns(frame, fields, time_zone=_UTC)
+    return contracted(
+        frame,
+        present,
+        values | {columns.CLUSTER_ID: values[columns.UNIT_ID]},
+        [
+            *field_rules(frame, fields, time_zone=_UTC),
+            _too_large(values, columns.REVENUE),
+            _no_chance(values),
+            _unknown_arm(values, campaign, where=F.lit(True)),
+            _not_binary(values, flat_log.conversion),
+        ],
+        table="flat_log",
+        source=flat_log.path,
+        unique=None if flat_log.unit_id is None else columns.UNIT_ID,
+    )
+
+
+def _if_in(present: Sequence[str], name: str) -> str | None:
+    return name if name in present else None
+
+
+def _feature_fields(static: Sequence[StaticFeature]) -> list[Field]:
+    return [Field(f.name, f.name, _TYPE_OF_KIND[f.kind], is_feature=True) for f in static]
+
+
+def _refuse_leaks(outcomes_and_arm: Sequence[Field], static: Sequence[StaticFeature]) -> None:
     taken = {field.given: field.ours for field in outcomes_and_arm if field.given is not None}
     leaks = [f"`{f.name}` is the {taken[f.name]}" for f in static if f.name in taken]
     if leaks:
@@ -124,126 +176,51 @@ def read_flat_log(
             f"{len(leaks)} of {len(static)} features are not known before the experiment: "
             f"{', '.join(leaks)}. Take them out of `features.static`."
         )
-    fields = [*outcomes_and_arm, *_feature_fields(static)]
-    if flat_log.unit_id is None:
-        given = [field.given for field in fields if field.given is not None]
-        require_columns(frame, given, source=flat_log.path)  # before a column of ours joins them
-        frame = number_rows(frame)
-    fields.insert(0, _Field(flat_log.unit_id or columns.UNIT_ID, columns.UNIT_ID, "string"))
-    typed = _typed(frame, fields, source=flat_log.path)
-    return typed.withColumn(columns.CLUSTER_ID, F.col(columns.UNIT_ID))
 
 
-def number_rows(frame: DataFrame) -> DataFrame:
-    """Add ``unit_id``, the row's number from 1 as text, to a frame just read from files.
-
-    Files count in the order of their names. However Spark cuts and packs the files, a row keeps
-    its number, so hashed draws from it stay as they are.
-    """
-    placed = frame.select(
-        "*",
-        F.col("_metadata.file_path").alias(_FILE),
-        F.col("_metadata.file_block_start").alias(_BLOCK),
-        F.monotonically_increasing_id().alias(_PLACE),
-    )
-    blocks = (
-        placed.groupBy(_FILE, _BLOCK)
-        .agg(F.count(F.lit(1)).alias("rows"), F.min(_PLACE).alias("first"))
-        .orderBy(_FILE, _BLOCK)
-        .collect()
-    )
-    rows_before = accumulate((block["rows"] for block in blocks), initial=0)
-    shifts = [
-        (block[_FILE], block[_BLOCK], before + 1 - block["first"])
-        for block, before in zip(blocks, rows_before, strict=False)
-    ]
-    shift = frame.sparkSession.createDataFrame(shifts, f"{_FILE} string, {_BLOCK} long, shift long")
-    number = (F.col(_PLACE) + F.col("shift")).cast("string")
-    return (
-        placed.join(F.broadcast(shift), on=[_FILE, _BLOCK])
-        .withColumn(columns.UNIT_ID, number)
-        .drop(_FILE, _BLOCK, _PLACE, "shift")
+def _no_chance(values: Mapping[str, Column]) -> Rule:
+    propensity = values[columns.PROPENSITY]
+    return Rule(
+        "the propensity is not above 0 and up to 1",
+        (propensity <= 0.0) | (propensity > 1.0),
+        propensity,
+        "Log the chance of the arm drawn, or null.",
     )
 
 
-def _load(spark: SparkSession, location: str, file_format: str, *, key: str) -> DataFrame:
-    reader = spark.read
-    if file_format == "csv":  # text throughout; _typed gives the types, and counts what has none
-        reader = reader.option("header", True).option("escape", '"')
-    if file_format == "json":
-        reader = reader.option("primitivesAsString", True)
-    try:
-        return reader.format(file_format).load(location)
-    except (PySparkException, Py4JJavaError) as error:
-        if isinstance(error, PySparkException) and error.getCondition() == "PATH_NOT_FOUND":
-            raise ContractError(f"{location} does not exist. Check `{key}`.") from error
-        raise ContractError(
-            f"{location} cannot be read as {file_format}. Check `{key}` and its `format`."
-        ) from error
+def _unknown_arm(values: Mapping[str, Column], campaign: Campaign, *, where: Column) -> Rule:
+    known = [*campaign.arms.names, *campaign.ignore_arms]
+    return Rule(
+        "the arm is unknown to the campaign",
+        where & ~values[columns.ARM].isin(known),
+        values[columns.ARM],
+        "Add it to `campaign.treatments`, or leave its rows out with `campaign.ignore_arms`.",
+    )
 
 
-def _if_present(frame: DataFrame, name: str) -> str | None:
-    return name if name in frame.columns else None
+def _not_binary(values: Mapping[str, Column], given: str) -> Rule:
+    conversion = values[columns.CONVERSION]
+    return Rule(
+        f"`{given}` is not 0 or 1",
+        conversion.isNull() | ~conversion.isin(0.0, 1.0),
+        conversion,
+        "Map `inputs` to a column that says whether the customer converted, not how much.",
+    )
 
 
-def _feature_fields(static: Sequence[StaticFeature]) -> list[_Field]:
-    return [_Field(f.name, f.name, _TYPE_OF_KIND[f.kind]) for f in static]
+def _too_large(values: Mapping[str, Column], name: str) -> Rule:
+    return Rule(
+        f"the {name} is beyond {LARGEST_VALUE:g}",
+        F.abs(values[name]) > LARGEST_VALUE,
+        values[name],
+        "Correct these rows, or log a larger unit.",
+    )
 
 
-def _typed(frame: DataFrame, fields: Sequence[_Field], *, source: str) -> DataFrame:
-    """Our columns with their types; a value that cannot have its type is refused, with a count."""
-    require_columns(frame, [f.given for f in fields if f.given is not None], source=source)
-    for field in fields:
-        _check_type(frame, field, source)
-    _check_text(frame, [f for f in fields if _is_parsed(frame, f)], source)
-    return frame.select(*[_cast(field).alias(field.ours) for field in fields])
-
-
-def _check_type(frame: DataFrame, field: _Field, source: str) -> None:
-    if field.given is None:
-        return
-    found = frame.schema[field.given].dataType
-    if not isinstance(found, _ACCEPTED[field.type]):
-        raise ContractError(
-            f"`{field.given}` of {source} has type {found.simpleString()} in every row; it cannot "
-            f"be read as {field.type}. Change the table, or its kind in `features`."
-        )
-
-
-def _is_parsed(frame: DataFrame, field: _Field) -> bool:
-    is_text = field.given is not None and isinstance(frame.schema[field.given].dataType, StringType)
-    return is_text and field.type != "string"
-
-
-def _check_text(frame: DataFrame, fields: Sequence[_Field], source: str) -> None:
-    """One pass over all columns that arrive as text and are meant to be something else."""
-    if not fields:
-        return
-    counts = [F.count(F.lit(1)).alias("rows")]
-    for number, field in enumerate(fields):
-        text = _text(field)
-        is_bad = text.isNotNull() & text.try_cast(field.type).isNull()
-        counts.append(F.count_if(is_bad).alias(f"bad {number}"))
-        counts.append(F.max(F.when(is_bad, text)).alias(f"shown {number}"))
-    found = frame.agg(*counts).first()
-    for number, field in enumerate(fields):
-        if found is not None and found[f"bad {number}"]:
-            raise ContractError(
-                f"`{field.given}` of {source} is not {_IN_WORDS[field.type]} in "
-                f"{found[f'bad {number}']} of {found['rows']} rows, such as "
-                f"{found[f'shown {number}']!r}. Correct these rows, or the column's name or kind "
-                "in the config."
-            )
-
-
-def _text(field: _Field) -> Column:
-    """The text, null where blank."""
-    text = F.trim(column(field.given or ""))
-    return F.when(text != "", text)
-
-
-def _cast(field: _Field) -> Column:
-    if field.given is None:
-        return F.lit(None).cast(field.type)
-    value = column(field.given).try_cast(field.type)
-    return F.when(~F.isnan(value), value) if field.type == "double" else value
+def _negative(values: Mapping[str, Column], name: str) -> Rule:
+    return Rule(
+        f"the {name} is negative",
+        values[name] < 0.0,
+        values[name],
+        "Correct these rows, or allow refunds with `inputs.raw.negative_values: keep`.",
+    )
