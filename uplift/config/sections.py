@@ -137,6 +137,18 @@ class Features(Section):
     events: tuple[EventFeature, ...] = ()
 
 
+class Observational(Section):
+    """How a log is read whose arms nobody drew by chance."""
+
+    enabled: bool = False
+    max_rows: Count = 200_000
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    target: Literal["att", "ate", "overlap"] = "att"
+    trim: Literal["none", "floor", "crump"] = "floor"
+    refute: bool = True
+    seed: Annotated[int, Field(ge=0)] = 13
+
+
 class ExperimentChecks(Section):
     """When to doubt the experiment (warn) and when to refuse it (fail)."""
 
@@ -147,6 +159,7 @@ class ExperimentChecks(Section):
     two_arms_fail: Share
     propensity_floor: Share
     override_failed_verdict_by: str | None = None
+    observational: Observational = Observational()
 
 
 class Training(Section):
