@@ -129,7 +129,8 @@ def _outcomes_in(log: ObservedLog, k: int, kind: Kind, *, seed: int) -> Vector:
 
 def _predict(model: Regressor, features: Matrix) -> Vector:
     with one_thread():
-        return model.predict(features)
+        predicted: Vector = model.predict(features)
+    return predicted
 
 
 def _squared_error(log: ObservedLog, guess: Vector, rows: Rows) -> float:

@@ -135,16 +135,29 @@ def trim(propensities: Matrix, arm: Integers, *, rule: TrimmingRule, floor: floa
             ``crump_limit``.
         floor: Of chances.
     """
-    difficulty = (1.0 / propensities).sum(axis=1)
-    keep: Rows = np.ones(arm.size, dtype=np.bool_)
-    lowest: float | None = None
-    if rule == "floor":
-        keep, lowest = np.all(propensities >= floor, axis=1), floor
-    elif rule == "crump":
-        limit = crump_limit(propensities)
-        keep, lowest = difficulty <= limit, lowest_chance(limit, propensities.shape[1])
+    limit = trimming_limit(propensities, rule=rule, floor=floor)
+    keep = is_kept(propensities, rule=rule, limit=limit)
+    if rule == "crump":
+        lowest: float | None = lowest_chance(limit, propensities.shape[1])
+    else:
+        lowest = floor if rule == "floor" else None
     n_trimmed = np.bincount(arm[~keep], minlength=propensities.shape[1]).astype(np.int64)
     return Trimming(rule, lowest, keep, n_trimmed)
+
+
+def trimming_limit(propensities: Matrix, *, rule: TrimmingRule, floor: float) -> float:
+    """What a rule compares units with; learned from a sample, ``is_kept`` applies it to all."""
+    if rule == "crump":
+        return crump_limit(propensities)
+    return floor if rule == "floor" else 0.0
+
+
+def is_kept(propensities: Matrix, *, rule: TrimmingRule, limit: float) -> Rows:
+    """Who stays under a rule, shape (n,); no unit depends on the others."""
+    if rule == "crump":
+        kept: Rows = (1.0 / propensities).sum(axis=1) <= limit
+        return kept
+    return np.all(propensities >= limit, axis=1)
 
 
 def crump_limit(propensities: Matrix) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from uplift.arms import CONTROL
 from uplift.errors import ExperimentError, OverlapError
 from uplift.experiment.adjusted import AdjustedEffect
-from uplift.experiment.observed import Integers, Matrix, ObservedLog
+from uplift.experiment.observed import Integers, Matrix, ObservedLog, Vector
 
 Estimate: TypeAlias = Callable[[ObservedLog], AdjustedEffect]
 
@@ -123,7 +123,7 @@ def subset(
 def shuffled_arms(
     log: ObservedLog, propensities: Matrix, generator: np.random.Generator
 ) -> Integers:
-    """Arms permuted within tenths of the chance to be treated at all, whole clusters at a time.
+    """Arms permuted within strata of the chance to be treated at all, whole clusters at a time.
 
     A cluster's arm is that of its first unit. Arm sizes in clusters stay as they are.
     """
@@ -131,9 +131,21 @@ def shuffled_arms(
     chance = np.bincount(cluster, 1.0 - propensities[:, CONTROL]) / np.bincount(cluster)
     arm = log.arm[first]
     shuffled = arm.copy()
-    for stratum in np.array_split(np.argsort(chance, kind="stable"), _STRATA):
+    for stratum in _strata(chance):
         shuffled[stratum] = generator.permutation(arm[stratum])
     return np.asarray(shuffled[cluster])
+
+
+def _strata(chance: Vector) -> list[Integers]:
+    """Cut at tenths of the clusters and at tenths of the treated expected, lowest chance first.
+
+    The second cuts part those whose chances differ where treatment is rare.
+    """
+    order = np.argsort(chance, kind="stable")
+    expected = np.cumsum(chance[order]) / chance.sum()
+    inner = np.arange(1, _STRATA) / _STRATA
+    cuts = np.concatenate([inner * chance.size, np.searchsorted(expected, inner)])
+    return np.split(order, np.unique(cuts.astype(np.int64)))
 
 
 def _attempt(estimate: Estimate, log: ObservedLog) -> AdjustedEffect | None:
