@@ -140,7 +140,7 @@ def _squared_error(log: ObservedLog, guess: Vector, rows: Rows) -> float:
 def _density(propensities: Matrix, arm: Integers, *, k: int, target: Target) -> Vector:
     """How much each unit belongs to the target population, shape (n,)."""
     if target == "att":
-        return (arm == k).astype(np.float64)
+        return np.asarray(arm == k, dtype=np.float64)
     if target == "overlap":
         return np.asarray(1.0 / (1.0 / propensities).sum(axis=1))
     return np.ones(arm.size)

@@ -122,7 +122,6 @@ def _smooth(features: Matrix, categorical: Sequence[int]) -> tuple[object, objec
         handle_unknown="infrequent_if_exist",
         max_categories=_MOST_LEVELS,
         sparse_output=False,
-        drop="if_binary",
     )
     steps.append(("levels", levels, list(categorical)))
     used = [step for step in steps if step[2]]

@@ -157,7 +157,7 @@ def is_kept(propensities: Matrix, *, rule: TrimmingRule, limit: float) -> Rows:
     if rule == "crump":
         kept: Rows = (1.0 / propensities).sum(axis=1) <= limit
         return kept
-    return np.all(propensities >= limit, axis=1)
+    return np.asarray(np.all(propensities >= limit, axis=1))
 
 
 def crump_limit(propensities: Matrix) -> float:

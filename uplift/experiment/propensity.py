@@ -8,12 +8,16 @@ can show that; ``uplift.experiment.sensitivity`` asks how wrong it may be.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from uplift.experiment.candidates import KINDS, Classifier, Kind, fit_classifier, one_thread
 from uplift.experiment.observed import Integers, Matrix, Vector, check_arms
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 _SMALLEST = 1e-9  # chances are kept to a billionth: the last bits depend on the size of a batch
 _BINS = 10
@@ -103,7 +107,9 @@ def fit_propensities(
     """Cross-fitted, calibrated chances of every arm: the better candidate by held-out log loss.
 
     Calibration is Platt's, on log odds against control, itself cross-fitted, and kept only if it
-    lowers the loss. Isotonic steps would pile chances up at 0, and weights divide by them.
+    lowers the loss without turning an arm's chances upside down: a share that is high outside a
+    fold is low inside, which a calibrator would learn where the features tell nothing. Isotonic
+    steps would pile chances up at 0, and weights divide by them.
     Chances are not clipped here: an effect on the treated needs the small ones as they are, see
     ``clip_to_floor``.
 
@@ -137,11 +143,12 @@ def fit_propensities(
     losses = {kind: log_loss(chances, arm) for kind, chances in raw.items()}
     best = min(kinds, key=lambda kind: losses[kind])
     plain = PropensityModel(best, n_arms, fits[best])
-    calibrated = PropensityModel(
-        best, n_arms, fits[best], _fit_calibrators(raw[best], arm, fold, folds)
-    )
+    calibrators = _fit_calibrators(raw[best], arm, fold, folds)
+    calibrated = PropensityModel(best, n_arms, fits[best], calibrators)
     chances = calibrated.propensities(features, fold)
-    is_calibrated = log_loss(chances, arm) < losses[best]
+    is_calibrated = log_loss(chances, arm) < losses[best] and all(
+        _keeps_order(calibrator) for calibrator in calibrators
+    )
     kept = calibrated if is_calibrated else plain
     chances = chances if is_calibrated else raw[best]
     return PropensityFit(kept, chances, _quality(chances, arm, losses, is_calibrated))
@@ -185,7 +192,7 @@ def clip_to_floor(propensities: npt.ArrayLike, floor: float) -> Matrix:
 
 def _fit_calibrators(
     chances: Matrix, arm: Integers, fold: Integers, folds: int
-) -> tuple[Classifier, ...]:
+) -> tuple["LogisticRegression", ...]:
     from sklearn.linear_model import LogisticRegression
 
     log_odds = _log_odds(chances)
@@ -193,6 +200,13 @@ def _fit_calibrators(
         LogisticRegression(C=1e6, max_iter=500).fit(log_odds[fold != one], arm[fold != one])
         for one in range(folds)
     )
+
+
+def _keeps_order(calibrator: "LogisticRegression") -> bool:
+    """Whether higher log odds of each treatment still mean a higher chance of it."""
+    slopes = np.asarray(calibrator.coef_)
+    own = slopes if len(slopes) == 1 else slopes[1:] - slopes[0]
+    return bool(np.all(np.diag(own) > 0.0))
 
 
 def _quality(
