@@ -14,7 +14,7 @@ from uplift.experiment.refutation import Refutation
 from uplift.experiment.sensitivity import MarginalBounds
 from uplift.experiment.weighting import Target
 
-_SLOPE_OFF = 0.2  # from 1
+_ODDS_OFF = 0.2  # of the log odds of a typical chance
 _SHARE_BELOW = 0.05
 _FEW_EFFECTIVE = 50
 _IMBALANCE = 0.1  # of a standardised mean difference, as `experiment.imbalance_warn`
@@ -150,10 +150,13 @@ class ObservationalReport:
         yield from self._doubts_of_effects()
 
     def _doubts_of_chances(self) -> Iterator[str]:
-        for name, slope in zip(self.arms.names, self.quality.slope, strict=True):
-            if abs(slope - 1.0) > _SLOPE_OFF:
-                lean = "extreme" if slope < 1.0 else "timid"
-                yield f"the chances of arm {name!r} are too {lean}: calibration slope {slope:.2f}"
+        quality = self.quality
+        typically_off = np.abs(quality.slope - 1.0) * quality.spread
+        is_sure = np.abs(quality.slope - 1.0) > 3.0 * quality.slope_error
+        for k in np.flatnonzero((typically_off > _ODDS_OFF) & is_sure):
+            name, slope = self.arms.names[k], quality.slope[k]
+            lean = "extreme" if slope < 1.0 else "timid"
+            yield f"the chances of arm {name!r} are too {lean}: calibration slope {slope:.2f}"
         for name, share in zip(self.arms.names, self.overlap.share_below_floor, strict=True):
             if share > _SHARE_BELOW:
                 yield (

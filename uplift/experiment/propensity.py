@@ -71,6 +71,8 @@ class PropensityQuality:
         is_calibrated: Whether Platt's correction lowered the loss and was kept.
         slope: Of the arm on the log odds of its chance, shape (K+1,); 1 is right, below 1 the
             chances are too extreme (Cox, Biometrika 45, 1958).
+        slope_error: Standard error of the slope.
+        spread: Standard deviation of the log odds; where it is small a wrong slope is harmless.
         intercept: Of the same regression, shape (K+1,); 0 is right.
         calibration_error: Mean distance between chance and share in tenths of the units, (K+1,).
     """
@@ -80,6 +82,8 @@ class PropensityQuality:
     log_loss_of_candidates: dict[str, float]
     is_calibrated: bool
     slope: Vector
+    slope_error: Vector
+    spread: Vector
     intercept: Vector
     calibration_error: Vector
 
@@ -221,22 +225,32 @@ def _quality(
         log_loss_of_candidates={str(kind): loss for kind, loss in losses.items()},
         is_calibrated=is_calibrated,
         slope=lines[:, 0],
-        intercept=lines[:, 1],
+        slope_error=lines[:, 1],
+        intercept=lines[:, 2],
+        spread=np.std([_logit(chances[:, k]) for k in range(n_arms)], axis=1),
         calibration_error=np.array(
             [_calibration_error(chances[:, k], arm == k) for k in range(n_arms)]
         ),
     )
 
 
-def _calibration_line(chance: Vector, got: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and intercept; NaN where all chances are alike and have no slope."""
+def _calibration_line(chance: Vector, got: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Slope, its standard error and intercept; NaN where all chances are alike."""
     from sklearn.linear_model import LogisticRegression
 
-    log_odds = np.log(chance / (1.0 - chance))
+    log_odds = _logit(chance)
     if np.ptp(log_odds) < 1e-6:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     line = LogisticRegression(C=1e6, max_iter=500).fit(log_odds[:, None], got)
-    return float(line.coef_[0, 0]), float(line.intercept_[0])
+    told = line.predict_proba(log_odds[:, None])
+    weight = told[:, 0] * told[:, 1]
+    centre = np.average(log_odds, weights=weight)
+    error = 1.0 / np.sqrt(np.sum(weight * (log_odds - centre) ** 2))
+    return float(line.coef_[0, 0]), float(error), float(line.intercept_[0])
+
+
+def _logit(chance: Vector) -> Vector:
+    return np.asarray(np.log(chance / (1.0 - chance)))
 
 
 def _calibration_error(chance: Vector, got: npt.NDArray[np.bool_]) -> float:
