@@ -12,7 +12,7 @@ from uplift.experiment.observe import observe
 
 ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
 NAMES = ["income", "noise", "city"]
-FAST = Observational(refute=False)
+FAST = Observational(refute=False, folds=3)
 
 
 def report_of(log, *, how=FAST, arms=ARMS, **given):
@@ -29,7 +29,7 @@ def report_of(log, *, how=FAST, arms=ARMS, **given):
 
 @pytest.fixture(scope="module")
 def log():
-    return confounded(1500, effects=(1.0, 2.0))[0]
+    return confounded(1200, effects=(1.0, 2.0))[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,14 @@ def test_effects_come_per_outcome_and_treatment_and_are_right(report):
 def test_weights_bring_the_arms_together(report):
     before, after = report.largest_imbalance
     assert before > 0.5
-    assert after < 0.15  # 3 SE of 1 / sqrt(500 / 2) x sqrt(2), less for being fitted
+    assert after < before / 3
 
 
 def test_a_document_holds_texts_lists_and_finite_numbers_only(report):
     document = json.loads(json.dumps(report.to_document(), allow_nan=False))
     assert document["arms"] == list(ARMS.names)
     assert document["effects"][1]["doubly_robust"].keys() == {"value", "standard_error"}
-    assert np.sum(document["overlap"]["histogram"]) == 1500 * 3
+    assert np.sum(document["overlap"]["histogram"]) == 1200 * 3
     assert document["trimming"].keys() == {"rule", "lowest_chance", "n_trimmed"}
     assert document["warnings"][0].startswith("nobody drew these arms by chance")
 
@@ -70,10 +70,14 @@ def test_sensitivity_comes_with_every_effect(report):
 
 
 def test_overlap_weights_have_no_gamma(log):
-    report = report_of(log, how=Observational(refute=False, target="overlap"))
+    outcomes = {"conversion": (log.outcome > 1.0) * 1.0}
+    report = report_of(
+        log, outcomes=outcomes, how=Observational(refute=False, folds=3, target="overlap")
+    )
     assert {row.gamma for row in report.sensitivity} == {None}
 
 
+@pytest.mark.slow
 def test_the_same_log_and_seed_give_the_same_report(log, report):
     assert report_of(log).to_document() == report.to_document()
 
@@ -91,10 +95,10 @@ def test_names_must_be_as_many_as_features(log):
 
 @pytest.mark.slow
 def test_refutations_of_a_right_estimate_pass(log):
-    report = report_of(log, how=Observational())
+    report = report_of(log, how=Observational(folds=3))
     assert set(report.refutations) == {"revenue: coupon_5", "revenue: coupon_10"}
     verdicts = [a.verdict for attempts in report.refutations.values() for a in attempts]
-    assert verdicts == ["pass"] * 6
+    assert verdicts == ["pass"] * 6, report.refutations
 
 
 @pytest.mark.slow
@@ -111,7 +115,7 @@ def test_the_trainees_report_is_right_and_full_of_doubts(controls, naive, balanc
         arms=Arms(("survey", "training")),
         names=LALONDE,
         categorical=(),
-        how=FAST,
+        how=Observational(refute=False),
         floor=0.01,
     )
     effect = report.effects[0]
@@ -136,7 +140,7 @@ def test_a_confounded_simulated_campaign_is_read_right():
     scenario = load_scenario(ROOT / "conf" / "simulate" / "retailer.yaml").with_knobs(
         confounding=1.0
     )
-    population = draw_population(scenario, seed=1, block=0, n_units=12_000)
+    population = draw_population(scenario, seed=1, block=0, n_units=8000)
     drawn_by = scenario.declared.assignment.confounded_by
     others = [name for name in population.traits.values if name != drawn_by]
     columns = [population.traits.values[name] for name in (drawn_by, *others)]
@@ -148,11 +152,11 @@ def test_a_confounded_simulated_campaign_is_read_right():
         features,
         population.arm,
         {"conversion": population.factual().conversion, "chance": chance},
-        [f"customer {i}" for i in range(12_000)],
+        [f"customer {i}" for i in range(8000)],
         arms=scenario.arms,
         names=[f"trait {i}" for i in range(features.shape[1])],
         categorical=(),
-        how=Observational(refute=False, target="ate", trim="none"),
+        how=Observational(refute=False, folds=3, target="ate", trim="none"),
         floor=0.01,
     )
     for k, effect in enumerate(report.effects[:2], start=1):

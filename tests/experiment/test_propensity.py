@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.experiment.builders import confounded, log_of
+from tests.experiment.builders import confounded, lalonde, log_of
 from uplift.experiment.propensity import (
     PropensityFit,
     clip_to_floor,
@@ -71,16 +71,21 @@ def test_the_chance_of_a_row_does_not_depend_on_its_neighbours(three_arms):
     assert np.array_equal(alone, fit.propensities[some])
 
 
-def test_trees_win_where_a_threshold_decides_and_curves_where_it_is_smooth():
+def test_trees_tell_more_where_a_threshold_decides_and_curves_where_it_is_smooth():
     generator = np.random.default_rng(3)
-    x = generator.normal(size=(3000, 2))
+    x = generator.normal(size=(2000, 2))
     jumps = np.where((x[:, 0] > 0.3) ^ (x[:, 1] > -0.2), 0.85, 0.15)
     smooth = 1.0 / (1.0 + np.exp(-x[:, 0] - 0.5 * x[:, 1]))
-    for chance, best in ((jumps, "boosting"), (smooth, "splines")):
-        arm = (generator.random(3000) < chance).astype(int)
+    for chance, better, worse in (
+        (jumps, "boosting", "splines"),
+        (smooth, "splines", "boosting"),
+    ):
+        arm = (generator.random(2000) < chance).astype(int)
         fit = fitted(log_of(x, arm, x[:, 0]), kinds=("splines", "boosting"))
-        assert fit.model.kind == best
-        assert fit.quality.log_loss <= min(fit.quality.log_loss_of_candidates.values())
+        losses = fit.quality.log_loss_of_candidates
+        assert losses[better] < losses[worse]
+        assert losses[fit.model.kind] == min(losses.values())
+        assert fit.quality.log_loss <= min(losses.values())
 
 
 def test_overconfident_trees_are_calibrated():
@@ -143,3 +148,12 @@ def test_clipped_chances_reach_the_floor_and_sum_to_one(rows, floor):
 
 def test_chances_of_nought_and_one_are_clipped_too():
     assert clip_to_floor([[0.0, 1.0]], 0.01).tolist() == [[0.01, 0.99]]
+
+
+@pytest.mark.slow
+def test_the_average_of_curves_and_trees_tells_lalondes_trainees_best_in_any_folds():
+    features, arm, outcome = lalonde("psid")
+    for folds in (4, 5, 6):
+        fit = fitted(log_of(features, arm, outcome, folds=folds), kinds=("splines", "boosting"))
+        assert fit.model.kind == "average"
+        assert fit.quality.log_loss < 0.35 * fit.quality.log_loss_of_shares

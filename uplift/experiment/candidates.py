@@ -6,6 +6,7 @@ interactions the second; whoever uses them lets held-out rows choose.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from uplift.experiment.observed import Integers, Matrix, Vector
 
 Kind: TypeAlias = Literal["splines", "boosting"]
+Choice: TypeAlias = Literal["splines", "boosting", "average"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # quantiles; beyond the outer ones a curve is straight
@@ -37,6 +39,18 @@ class Regressor(Protocol):
     def predict(self, features: Matrix) -> Vector:
         """Shape (n,)."""
         ...
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mean of several opinions: tastes that err in different places err less together."""
+
+    members: tuple[Classifier, ...]
+
+    def predict_proba(self, features: Matrix) -> Matrix:
+        """Shape (n, K+1), rows sum to 1."""
+        opinions = [member.predict_proba(features) for member in self.members]
+        return np.asarray(np.mean(opinions, axis=0))
 
 
 @contextmanager

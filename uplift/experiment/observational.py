@@ -7,7 +7,7 @@ import numpy as np
 
 from uplift.arms import Arms
 from uplift.experiment.adjusted import AdjustedEffect
-from uplift.experiment.candidates import Kind
+from uplift.experiment.candidates import Choice, Kind
 from uplift.experiment.overlap import EDGES, OverlapCounts, Trimming
 from uplift.experiment.propensity import PropensityQuality
 from uplift.experiment.refutation import Refutation
@@ -94,7 +94,7 @@ class ObservationalReport:
     target: Target
     floor: float
     n_clusters: int
-    kind: Kind
+    kind: Choice
     outcome_kinds: Mapping[str, tuple[Kind, ...]]
     quality: PropensityQuality
     overlap: OverlapCounts

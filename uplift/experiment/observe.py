@@ -15,7 +15,7 @@ from uplift.experiment.adjusted import (
     cross_fitted_outcomes,
     naive_effect,
 )
-from uplift.experiment.candidates import Kind
+from uplift.experiment.candidates import KINDS, Choice, Kind
 from uplift.experiment.observational import (
     WEAK_GAMMA,
     CovariateBalance,
@@ -141,12 +141,13 @@ def propensities_of(
 
 
 def estimate_of(
-    k: int, how: Observational, floor: float, kind: Kind, outcome_kinds: Sequence[Kind]
+    k: int, how: Observational, floor: float, kind: Choice, outcome_kinds: Sequence[Kind]
 ) -> Estimate:
     """The doubly robust effect of arm ``k`` as a function of a log, every model fitted anew."""
 
     def estimate(log: ObservedLog) -> AdjustedEffect:
-        chances = propensities_of(log, how, kinds=(kind,)).propensities
+        tried = KINDS if kind == "average" else (kind,)
+        chances = propensities_of(log, how, kinds=tried).propensities
         check_overlap(chances, log.arm, floor=floor)
         keep = trim(chances, log.arm, rule=how.trim, floor=floor).keep
         kinds = tuple(dict.fromkeys(outcome_kinds))

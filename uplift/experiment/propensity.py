@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from uplift.experiment.candidates import KINDS, Classifier, Kind, fit_classifier, one_thread
+from uplift.experiment.candidates import (
+    KINDS,
+    Average,
+    Choice,
+    Classifier,
+    Kind,
+    fit_classifier,
+    one_thread,
+)
 from uplift.experiment.observed import Integers, Matrix, Vector, check_arms
 
 if TYPE_CHECKING:
@@ -37,7 +45,7 @@ class PropensityModel:
         calibrators: One per fold, from log odds to chances; empty where calibrating did not help.
     """
 
-    kind: Kind
+    kind: Choice
     n_arms: int
     models: tuple[Classifier, ...]
     calibrators: tuple[Classifier, ...] = ()
@@ -108,8 +116,9 @@ def fit_propensities(
     categorical: Sequence[int] = (),
     kinds: Sequence[Kind] = KINDS,
 ) -> PropensityFit:
-    """Cross-fitted, calibrated chances of every arm: the better candidate by held-out log loss.
+    """Cross-fitted, calibrated chances of every arm: the best candidate by held-out log loss.
 
+    Where several kinds are tried, their average is a candidate too, and often the best.
     Calibration is Platt's, on log odds against control, itself cross-fitted, and kept only if it
     lowers the loss without turning an arm's chances upside down: a share that is high outside a
     fold is low inside, which a calibrator would learn where the features tell nothing. Isotonic
@@ -131,7 +140,7 @@ def fit_propensities(
         ExperimentError: An arm has too few units, overall or outside of one fold.
     """
     check_arms(arm, fold, n_arms)
-    fits = {
+    fits: dict[Choice, tuple[Classifier, ...]] = {
         kind: tuple(
             fit_classifier(
                 kind, features[fold != one], arm[fold != one], categorical=categorical, seed=seed
@@ -140,12 +149,14 @@ def fit_propensities(
         )
         for kind in kinds
     }
+    if len(fits) > 1:
+        fits["average"] = tuple(Average(members) for members in zip(*fits.values(), strict=True))
     raw = {
         kind: PropensityModel(kind, n_arms, models).propensities(features, fold)
         for kind, models in fits.items()
     }
     losses = {kind: log_loss(chances, arm) for kind, chances in raw.items()}
-    best = min(kinds, key=lambda kind: losses[kind])
+    best = min(fits, key=lambda kind: losses[kind])
     plain = PropensityModel(best, n_arms, fits[best])
     calibrators = _fit_calibrators(raw[best], arm, fold, folds)
     calibrated = PropensityModel(best, n_arms, fits[best], calibrators)
@@ -214,7 +225,7 @@ def _keeps_order(calibrator: "LogisticRegression") -> bool:
 
 
 def _quality(
-    chances: Matrix, arm: Integers, losses: dict[Kind, float], is_calibrated: bool
+    chances: Matrix, arm: Integers, losses: dict[Choice, float], is_calibrated: bool
 ) -> PropensityQuality:
     n_arms = chances.shape[1]
     shares = np.bincount(arm, minlength=n_arms) / arm.size

@@ -18,7 +18,7 @@ from uplift.experiment.propensity import PropensityFit, fit_propensities
 from uplift.features.encoder import FeatureEncoder, fit_encoder
 from uplift.features.spec import FeatureColumn
 from uplift.spark.arrow import to_lists
-from uplift.spark.contracts import column, require_values
+from uplift.spark.contracts import column, require_columns, require_values
 from uplift.spark.hashing import hash_uniform
 
 _ADDED = [
@@ -81,12 +81,13 @@ def sampled_rows(
         ContractError: There are no rows, or columns are missing.
     """
     names = [feature.name for feature in features]
+    wanted = [columns.UNIT_ID, columns.ARM, columns.CLUSTER_ID, *outcomes, *names]
+    require_columns(frame, wanted, source=source)
     require_values(frame, keys=[columns.UNIT_ID, columns.CLUSTER_ID], features=names, source=source)
     n_available = frame.count()
     if n_available > how.max_rows:
         draw = hash_uniform(F.col(columns.CLUSTER_ID), f"observational:{how.seed}:sample")
         frame = frame.where(draw < how.max_rows / n_available)
-    wanted = [columns.UNIT_ID, columns.ARM, columns.CLUSTER_ID, *outcomes, *names]
     table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
     categories = {
         feature.name: table[feature.name].drop_null().unique().to_pylist()
