@@ -97,8 +97,8 @@ def test_names_must_be_as_many_as_features(log):
 def test_refutations_of_a_right_estimate_pass(log):
     report = report_of(log, how=Observational(folds=3))
     assert set(report.refutations) == {"revenue: coupon_5", "revenue: coupon_10"}
-    verdicts = [a.verdict for attempts in report.refutations.values() for a in attempts]
-    assert verdicts == ["pass"] * 6, report.refutations
+    for attempts in report.refutations.values():
+        assert [attempt.verdict for attempt in attempts] == ["pass"] * 3, attempts
 
 
 @pytest.mark.slow

@@ -112,11 +112,12 @@ def subset(
     """Four fifths of the clusters must tell about the same as all.
 
     The estimate from a share s of the clusters lies sqrt(1/s - 1) standard errors from that of
-    all, half of one for s = 4/5. Models fitted anew add noise of their own, so two are the limit.
+    all, half of one for s = 4/5. Models fitted anew add noise of their own, so the limit is two
+    standard errors of the subset.
     """
     kept = np.random.default_rng(seed).random(int(log.cluster.max()) + 1) < _SUBSET
     after = _attempt(estimate, log.where(kept[log.cluster]))
-    limit = 2.0 * before.standard_error
+    limit = 2.0 * after.standard_error if after else np.nan
     return _judge("subset", before, after, limit, before.value, "four fifths of the clusters")
 
 
