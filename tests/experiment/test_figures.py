@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from tests.experiment.builders import HOSTILE_FEATURE, hostile_report
+from tests.experiment.checks.builders import HOSTILE_FEATURE, hostile_report
 from uplift.arms import Arms
 from uplift.experiment.figures import MOST_FEATURES, balance_svg, effects_svg, propensities_svg
 from uplift.experiment.report import Balance

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.conftest import ROOT
-from tests.experiment.builders import HOSTILE_ARM, REASON, hostile_report
+from tests.experiment.checks.builders import HOSTILE_ARM, REASON, hostile_report
 from tests.experiment.checks.builders import LIMITS, covariates, draws, report
 from uplift.experiment.page import render_page
 from uplift.experiment.report import ExperimentReport
@@ -74,7 +74,7 @@ def test_the_same_report_gives_the_same_bytes_in_another_process(
     hostile: ExperimentReport,
 ) -> None:
     code = (
-        "import sys; from tests.experiment.builders import hostile_report\n"
+        "import sys; from tests.experiment.checks.builders import hostile_report\n"
         "from tests.experiment.checks.builders import LIMITS\n"
         "from uplift.experiment.page import render_page\n"
         "sys.stdout.buffer.write(render_page(hostile_report(), limits=LIMITS).encode())"

@@ -181,6 +181,18 @@ class Features(Section):
     events: tuple[EventFeature, ...] = ()
 
 
+class Observational(Section):
+    """How a log is read whose arms nobody drew by chance."""
+
+    enabled: bool = False
+    max_rows: Count = 200_000
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    target: Literal["att", "ate", "overlap"] = "att"
+    trim: Literal["none", "floor", "crump"] = "floor"
+    refute: bool = True
+    seed: Annotated[int, Field(ge=0)] = 13
+
+
 class ExperimentChecks(Section):
     """When to doubt the experiment (warn) and when to refuse it (fail)."""
 
@@ -210,6 +222,7 @@ class ExperimentChecks(Section):
     smallest_effect_warn: Positive
     override_failed_verdict_by: str | None = None
     overrides: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    observational: Observational = Observational()
 
 
 class Training(Section):
