@@ -6,8 +6,15 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.conftest import ROOT
-from tests.experiment.checks.builders import HOSTILE_ARM, REASON, hostile_report
-from tests.experiment.checks.builders import LIMITS, covariates, draws, report
+from tests.experiment.checks.builders import (
+    HOSTILE_ARM,
+    LIMITS,
+    REASON,
+    covariates,
+    draws,
+    hostile_report,
+    report,
+)
 from uplift.experiment.page import render_page
 from uplift.experiment.report import ExperimentReport
 

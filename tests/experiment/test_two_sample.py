@@ -129,6 +129,7 @@ def test_gaps_that_depend_on_the_arm_are_found() -> None:
     assert test.telling[0] == "tenure"
 
 
+@pytest.mark.slow
 def test_households_with_traits_of_their_own_are_no_fault() -> None:
     # 80 experiments with households of 10 that share everything: rejected at .05 about 4 times
     generator = np.random.default_rng(9)

@@ -8,6 +8,8 @@ import pytest
 
 from jobs import check_experiment, read_experiment
 from tests.conftest import ROOT
+from uplift.config import Tracking
+from uplift.tracking.store import open_store
 from uplift.workspace import Workspace, read_document
 
 pytestmark = pytest.mark.spark
@@ -15,9 +17,11 @@ pytestmark = pytest.mark.spark
 BASE = ["--config", str(ROOT / "conf/base.yaml")]
 HILLSTROM = [*BASE, "--config", str(ROOT / "conf/examples/hillstrom.yaml")]
 
+# No MLflow answers at this port: a check goes on without it, and no time goes into making a store.
 FLAT = """
 workspace: {workspace}
 campaign: {{id: test}}
+tracking: {{uri: "http://127.0.0.1:9"}}
 inputs:
   flat_log:
     {{path: {path}, format: csv, unit_id: who, arm: group, conversion: bought, revenue: spent}}
@@ -27,6 +31,7 @@ features:
 RAW = """
 workspace: {workspace}
 campaign: {{id: test}}
+tracking: {{uri: "http://127.0.0.1:9"}}
 inputs:
   raw: {{assignments: {path}/a.csv, events: {path}/e.csv, customers: {path}/c.csv, format: csv}}
 features:
@@ -98,12 +103,13 @@ def test_a_sound_log_passes_and_its_report_is_written(case):
     assert {effect["outcome"] for effect in case.report["effects"]} == {"conversion", "revenue"}
 
 
-def test_the_same_log_gives_the_same_bytes(case):
-    path = Workspace(case.workspace).report("experiment")
+def test_the_same_log_gives_the_same_bytes_of_report_and_page(case):
+    workspace = Workspace(case.workspace)
+    paths = [workspace.report("experiment"), workspace.page("experiment")]
     case.flat(rows(30, 30, 30))
-    first = path.read_bytes()
+    first = [path.read_bytes() for path in paths]
     case.flat(rows(30, 30, 30))
-    assert path.read_bytes() == first
+    assert [path.read_bytes() for path in paths] == first
 
 
 @pytest.mark.parametrize(
@@ -148,9 +154,11 @@ def test_a_missing_file_is_named_and_its_traceback_comes_only_when_asked_for(cas
 def test_a_failed_check_refuses_after_the_report_is_written(case, capsys):
     assert case.flat(rows(90, 10, 10)) == 2
     *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: experiment 'test' fails 1 of ")
-    assert "checks: the arms hold 90, 10, 10" in line
-    assert "`experiment.override_failed_verdict_by`" in line
+    assert line.startswith(
+        "error: experiment 'test' fails 1 of 10 checks: the arms hold 90, 10, 10"
+    )
+    assert "experiment.override_failed_verdict_by" in line
+    assert "reports/experiment-test.html" in line
     assert case.report["verdict"] == "fail"
     assert case.report["overridden_by"] is None
 
@@ -158,8 +166,21 @@ def test_a_failed_check_refuses_after_the_report_is_written(case, capsys):
 def test_a_name_overrides_a_failed_check_and_stands_in_the_report(case, capsys):
     assert case.flat(rows(90, 10, 10), "--set", "experiment.override_failed_verdict_by=ann") == 0
     assert (case.report["verdict"], case.report["overridden_by"]) == ("fail", "ann")
-    *_, line = capsys.readouterr().err.splitlines()
-    assert json.loads(line)["level"] == "warning"
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    warned = [line["event"] for line in lines if line["level"] == "warning"]
+    assert warned == ["run.not_logged", "experiment.checked"]
+
+
+def test_a_failed_check_is_overridden_by_its_name_and_a_wrong_name_is_refused(case, capsys):
+    by_name = "experiment.overrides={sample_ratio: 'ann: a gap'}"
+    assert case.flat(rows(90, 10, 10), "--set", by_name) == 0
+    assert (case.report["verdict"], case.report["overridden_by"]) == ("warn", None)
+    found = check_of(case.report, "sample_ratio")
+    assert (found["verdict"], found["overridden_by"]) == ("fail", "ann: a gap")
+    capsys.readouterr()
+
+    assert case.flat(rows(9, 9, 9), "--set", "experiment.overrides={sample_ration: ann}") == 2
+    assert "did you mean `sample_ratio`?" in capsys.readouterr().err
 
 
 def test_planned_shares_by_name_reach_the_check_by_number(case):
@@ -171,6 +192,7 @@ def test_planned_shares_by_name_reach_the_check_by_number(case):
 A = "experiment_id,unit_id,arm,assigned_at,propensity,cluster_id"
 E = "unit_id,event_type,event_at,value"
 C = "unit_id,age"
+LAST = "u0,visit,2026-01-24T00:00:00Z,"  # the outcome windows are over
 
 
 def raw_tables(n=120):
@@ -184,7 +206,7 @@ def raw_tables(n=120):
 
 def test_three_raw_tables_are_judged_as_they_would_be_learned_from(case):
     assignments, events, customers = raw_tables()
-    assert case.raw(assignments, events, customers) == 0
+    assert case.raw(assignments, [*events, LAST], customers) == 0
     assert case.report["verdict"] == "pass"
     effects = {(e["outcome"], e["arm"]): e["difference"] for e in case.report["effects"]}
     assert effects == {
@@ -198,21 +220,43 @@ def test_three_raw_tables_are_judged_as_they_would_be_learned_from(case):
 def test_two_arms_late_assignments_and_gaps_in_propensities_are_doubted(case):
     assignments, events, customers = raw_tables()
     assignments.append("test,u0,coupon_5,2026-02-01T00:00:00Z,0.3,")
-    assert case.raw(assignments, events, customers) == 0
+    assert case.raw(assignments, events, customers) == 2
     verdicts = {check["name"]: check["verdict"] for check in case.report["checks"]}
     assert verdicts == {
         "sample_ratio": "pass",
         "imbalance": "pass",
+        "two_sample": "pass",
         "one_arm_each": "warn",
+        "repeated_assignments": "pass",  # 1 of 121
         "logged_propensities": "warn",
         "propensity_floor": "pass",
+        "effective_sample_size": "pass",
         "assigned_in_time": "warn",
+        "window_closed": "fail",  # the log ends two days after the draw
+        "repeated_events": "pass",
+        "missing_outcomes": "pass",
+        "placebo_effect": "pass",
+        "power": "pass",
     }
+
+
+def test_doubled_events_another_experiment_and_effects_before_the_draw_are_found(case):
+    assignments, events, customers = raw_tables()
+    assignments += [f"other,u{i},x,2026-01-09T00:00:00Z,," for i in range(0, 120, 3)]
+    bought_before = [f"u{i},purchase,2026-01-05T00:00:00Z,9" for i in range(120) if i % 3 == 1]
+    events = [E, *[line for line in events[1:] if line not in bought_before], *events[-2:], LAST]
+    anyhow = "experiment.override_failed_verdict_by=ann"
+    assert case.raw(assignments, events, customers, "--set", anyhow) == 0
+    found = {name: check_of(case.report, name) for name in ("contamination", "placebo_effect")}
+    assert {name: check["verdict"] for name, check in found.items()} == dict.fromkeys(found, "fail")
+    assert "40 of 120 units were in another experiment" in found["contamination"]["message"]
+    assert "2 of 123 events" in check_of(case.report, "repeated_events")["message"]
 
 
 def test_another_experiments_rows_do_not_count_and_an_absent_one_is_named(case, capsys):
     assignments, events, customers = raw_tables()
     assignments += [f"other,v{i},no_coupon,2026-01-10T00:00:00Z,," for i in range(90)]
+    events.append(LAST)
     assert case.raw(assignments, events, customers) == 0
     assert check_of(case.report, "sample_ratio")["value"] == 1.0
     capsys.readouterr()
@@ -222,7 +266,9 @@ def test_another_experiments_rows_do_not_count_and_an_absent_one_is_named(case, 
     assert "no row of experiment 'absent'; it has ['other', 'test']" in line
 
 
-def test_hillstrom_passes_with_the_published_figures(spark, hillstrom, tmp_path):
+def test_hillstrom_passes_with_the_published_figures_and_mlflow_keeps_them(
+    spark, hillstrom, tmp_path
+):
     options = ["--log", str(hillstrom), "--set", f"workspace={tmp_path}"]
     assert judge([*HILLSTROM, *options]) == 0
 
@@ -236,6 +282,15 @@ def test_hillstrom_passes_with_the_published_figures(spark, hillstrom, tmp_path)
         (0.769827, 0.145247),
         (0.424412, 0.130333),
     ]
+    assert check_of(report, "two_sample")["value"] > 0.01
+
+    tracking = Tracking(uri=None, experiment="uplift", registered_model="any")
+    store = open_store(tracking, Workspace(tmp_path))
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.run_name, run.data.tags["verdict"]) == ("check_experiment", "pass")
+    assert round(run.data.metrics["effect.conversion.Mens E-Mail"], 6) == 0.076590
+    files = {file.path for file in store.client.list_artifacts(run.info.run_id, "pages")}
+    assert files == {"pages/experiment.html"}
 
 
 def test_spark_submit_runs_the_job_file_with_the_same_exit_status(tmp_path):

@@ -1,6 +1,7 @@
 """A run tells what was learned, from what, by which code."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow.artifacts
@@ -9,7 +10,8 @@ from matplotlib.figure import Figure
 
 from tests.tracking import builders
 from tests.tracking.conftest import Logged
-from uplift.tracking.runs import Findings
+from uplift.errors import ConfigError
+from uplift.tracking.runs import Findings, log_run
 
 pytestmark = pytest.mark.slow
 
@@ -67,3 +69,24 @@ def test_a_run_that_breaks_is_marked_as_failed_and_registers_nothing(logged: Log
     last = client.search_runs([logged.store.experiment_id], order_by=["start_time DESC"])[0]
     assert last.info.status == "FAILED"
     assert len(client.search_model_versions(f"name='{name}'")) == before
+
+
+def test_a_check_is_a_run_of_its_own_without_a_model(logged: Logged, tmp_path: Path) -> None:
+    findings = Findings(metrics={"check.power": 0.1}, pages={"experiment.html": "<p>ä</p>"})
+
+    run_id = log_run(logged.store, findings, name="check_experiment", tags={"verdict": "warn"})
+
+    run = logged.store.client.get_run(run_id)
+    assert (run.info.run_name, run.info.status) == ("check_experiment", "FINISHED")
+    assert run.data.tags["verdict"] == "warn"
+    assert run.data.metrics == {"check.power": 0.1}
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=run_id, dst_path=str(tmp_path), tracking_uri=logged.store.uri
+    )
+    assert Path(kept, "pages", "experiment.html").read_text(encoding="utf-8") == "<p>ä</p>"
+
+
+def test_a_store_that_takes_no_run_is_one_clear_sentence(logged: Logged) -> None:
+    elsewhere = replace(logged.store, experiment_id="404404")
+    with pytest.raises(ConfigError, match=r"cannot take the run 'check' with 0 numbers"):
+        log_run(elsewhere, Findings(), name="check", tags={})

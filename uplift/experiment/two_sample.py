@@ -9,6 +9,7 @@ is, so nothing is fitted again and the level is exact, however good or bad the m
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -187,9 +188,10 @@ def _test(
     n_held_out = int(held_out.sum())
     if any(np.unique(is_treated[half]).size < 2 for half in (trains, held_out)):
         return TwoSampleTest(0.5, 1.0, n_held_out)  # too small a log to learn anything from
-    model = _classifier(features, categorical, seed)
-    model.fit(features[trains], is_treated[trains])
-    scores = model.predict_proba(features[held_out])[:, 1]
+    with _one_thread():
+        model = _classifier(features, categorical, seed)
+        model.fit(features[trains], is_treated[trains])
+        scores = model.predict_proba(features[held_out])[:, 1]
     p_value = permutation_p_value(
         scores,
         is_treated[held_out],
@@ -199,8 +201,18 @@ def _test(
     )
     telling: tuple[str, ...] = ()
     if p_value < explain_below:
-        telling = _telling(model, features[held_out], is_treated[held_out], names, seed)
+        with _one_thread():
+            telling = _telling(model, features[held_out], is_treated[held_out], names, seed)
     return TwoSampleTest(auc_of(scores, is_treated[held_out]), p_value, n_held_out, telling)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """So few rows gain nothing from more, and threads that wait for each other cost seconds."""
+    import sklearn.ensemble  # noqa: F401  its threads must be there to be limited
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="openmp")
+    return limits
 
 
 def _classifier(features: Vector, categorical: Sequence[int], seed: int) -> _Classifier:

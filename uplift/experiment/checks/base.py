@@ -78,3 +78,13 @@ def p_value_between_arms(hits: Counts, n: Counts) -> float:
 def shares_in_words(hits: Counts, n: Counts) -> str:
     """The share in every arm, control first."""
     return ", ".join(f"{hit / size:.2%}" for hit, size in zip(hits, n, strict=True))
+
+
+def of_experiments(p_value: float) -> str:
+    """A p-value as a share of experiments without any fault.
+
+    Examples:
+        >>> of_experiments(0.0472), of_experiments(1.0)
+        ('4.72 % of experiments', '100 % of experiments')
+    """
+    return f"{100.0 * p_value:.3g} % of experiments"

@@ -7,7 +7,7 @@ import numpy as np
 
 from uplift.arms import Arms
 from uplift.config import ExperimentChecks
-from uplift.experiment.checks.base import Check, grade
+from uplift.experiment.checks.base import Check, grade, of_experiments
 from uplift.experiment.counts import Counts, Vector, sample_ratio_mismatch
 
 _SAME_PROPENSITY = 1e-9  # logged propensities of one arm that differ by less are the same
@@ -86,7 +86,7 @@ def _sample_ratio(draws: Draws, shares: Vector, origin: str, limits: ExperimentC
         p_value,
         limits.sample_ratio_p_value_warn,
         f"the arms hold {sizes} randomisation units where {origin} shares make {expected}: chance "
-        f"is that far off in {p_value:.2g} of experiments",
+        f"is that far off in {of_experiments(p_value)}",
     )
 
 

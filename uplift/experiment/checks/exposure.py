@@ -6,7 +6,13 @@ import numpy as np
 
 from uplift.arms import Arms
 from uplift.config import ExperimentChecks
-from uplift.experiment.checks.base import Check, grade, p_value_between_arms, shares_in_words
+from uplift.experiment.checks.base import (
+    Check,
+    grade,
+    of_experiments,
+    p_value_between_arms,
+    shares_in_words,
+)
 from uplift.experiment.counts import Counts, Vector
 
 PROPENSITY_BINS = 20  # of equal width from 0 to 1
@@ -81,5 +87,5 @@ def contamination(found: Contamination, limits: ExperimentChecks) -> Check:
         limits.contamination_warn,
         f"{found.n_elsewhere.sum():,} of {found.n.sum():,} units were in another experiment within "
         f"an outcome window of their assignment ({shares_in_words(found.n_elsewhere, found.n)} by "
-        f"arm; chance makes arms differ so in {p_value:.2g} of experiments)",
+        f"arm; chance makes arms differ so in {of_experiments(p_value)})",
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from uplift.arms import Arms
 from uplift.config import ExperimentChecks
-from uplift.experiment.checks.base import Check, grade
+from uplift.experiment.checks.base import Check, grade, of_experiments
 from uplift.experiment.counts import ArmCounts, chance_imbalance, standardized_mean_difference
 from uplift.experiment.two_sample import TwoSampleTest
 
@@ -62,5 +62,5 @@ def two_sample(
         limits.two_sample_p_value_warn,
         f"a model tells {arms.treatments[k]!r} from control with AUC {auc[k]:.3f} on "
         f"{tests[k].n_held_out:,} held-out units (0.5 is a coin): chance does so in "
-        f"{p_values[k]:.2g} of experiments{f'; it goes by {named}' if named else ''}",
+        f"{of_experiments(p_values[k])}{f'; it goes by {named}' if named else ''}",
     )

@@ -8,7 +8,13 @@ from scipy.special import ndtr, ndtri
 
 from uplift.arms import Arms
 from uplift.config import ExperimentChecks
-from uplift.experiment.checks.base import Check, grade, p_value_between_arms, shares_in_words
+from uplift.experiment.checks.base import (
+    Check,
+    grade,
+    of_experiments,
+    p_value_between_arms,
+    shares_in_words,
+)
 from uplift.experiment.clusters import ClusterSums, average_effects, smallest_detectable
 from uplift.experiment.counts import ArmCounts
 
@@ -73,6 +79,10 @@ def missing_outcomes(outcomes: ArmCounts, limits: ExperimentChecks) -> Check:
     share = n_null / outcomes.n
     overall = float(n_null.sum() / outcomes.n.sum())
     p_value = p_value_between_arms(n_null, outcomes.n)
+    by_arm = (
+        f" ({shares_in_words(n_null, outcomes.n)} by arm; chance makes arms differ so in "
+        f"{of_experiments(p_value)})"
+    )
     refused = p_value < limits.arms_differ_p_value_fail
     refused &= bool(np.ptp(share) > limits.arms_differ_share_fail)
     return Check(
@@ -84,8 +94,7 @@ def missing_outcomes(outcomes: ArmCounts, limits: ExperimentChecks) -> Check:
         overall,
         limits.missing_outcomes_warn,
         f"the {outcomes.columns[column]} of {n_null.sum():,} of {outcomes.n.sum():,} units is "
-        f"missing ({shares_in_words(n_null, outcomes.n)} by arm; chance makes arms differ so in "
-        f"{p_value:.2g} of experiments)",
+        f"missing{by_arm if n_null.any() else ''}",
     )
 
 
@@ -112,7 +121,7 @@ def placebo_effect(arms: Arms, before: ClusterSums, limits: ExperimentChecks) ->
         float(ndtri(1.0 - limits.arms_differ_p_value_warn / z.size / 2.0)),
         f"in the outcome window before the assignment arm {arms.treatments[k]!r} already differs "
         f"from control by {effect.difference[k, 0]:+.3g} conversions per unit (z = {z[k]:.2f}): "
-        f"chance is that far off in {p_values[k]:.2g} of experiments",
+        f"chance is that far off in {of_experiments(p_values[k])}",
     )
 
 
