@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
-from jobs.check_experiment import experiment_report, require_sound
+from jobs.check_experiment import estimated_propensities, experiment_report, require_sound
 from jobs.read_experiment import EXPERIMENT_UNITS
 from uplift import columns
 from uplift.config import Config
@@ -38,7 +38,9 @@ def run(spark: SparkSession, config: Config) -> None:
     require_sound(experiment_report(config))
     units = read_table(spark, workspace.table(EXPERIMENT_UNITS), made_by="read_experiment")
     frame = training_set(
-        with_propensities(units, campaign=config.campaign),
+        with_propensities(
+            units, campaign=config.campaign, estimated=estimated_propensities(spark, config)
+        ),
         test_share=config.training.test_share,
         salt=config.training.salt,
     )

@@ -12,6 +12,10 @@ A failed verdict stops the walk here, unless ``experiment.overrides`` names who 
 responsibility for the check that failed, and why, or ``experiment.override_failed_verdict_by`` who
 takes it for all. Either goes into the report.
 
+Where ``experiment.observational`` says that nobody randomised the log, the chances of its arms are
+estimated first (table ``propensities``), the checks read its units weighted by them, and the report
+tells what adjusting finds and what could still explain it away.
+
 Next: jobs/build_training_set.py
 """
 
@@ -20,6 +24,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
@@ -32,21 +37,25 @@ from uplift.errors import ConfigError, ExperimentError
 from uplift.experiment.checks.base import WORSE_LAST
 from uplift.experiment.checks.words import require_known_checks
 from uplift.experiment.counts import Vector
+from uplift.experiment.observational import ObservationalReport
 from uplift.experiment.page import render_page
 from uplift.experiment.report import ExperimentReport, check_experiment
 from uplift.features.spec import feature_columns
 from uplift.logs import event
 from uplift.spark.contracts import number_arms
 from uplift.spark.door import run_job
-from uplift.spark.evidence import TimedLog, gather_evidence
+from uplift.spark.evidence import TimedLog, gather_evidence, known_outcomes
 from uplift.spark.inputs import read_assignments, read_events, read_flat_log
-from uplift.spark.tables import read_table
+from uplift.spark.propensities import study_log
+from uplift.spark.tables import read_table, write_table
 from uplift.spark.training_set import with_propensities
 from uplift.tracking.runs import Findings, log_run
 from uplift.tracking.store import open_store
 from uplift.workspace import Workspace, read_document, write_document, write_text
 
 log = logging.getLogger(__name__)
+
+PROPENSITIES = "propensities"
 
 
 def run(spark: SparkSession, config: Config) -> None:
@@ -56,7 +65,8 @@ def run(spark: SparkSession, config: Config) -> None:
     workspace = Workspace(config.workspace)
     path = workspace.table(EXPERIMENT_UNITS)
     units = read_table(spark, path, made_by="read_experiment")
-    reports = [judge(spark, config, units, one) for one in config.campaign.pooled]
+    study = study_of(spark, config, units)
+    reports = [judge(spark, config, units, one, study) for one in config.campaign.pooled]
     for report in reports:
         page = render_page(report, limits=config.experiment)
         write_text(workspace.page(page_name(report)), page)
@@ -77,13 +87,42 @@ def run(spark: SparkSession, config: Config) -> None:
         require_not_refused(report, workspace)
 
 
+def study_of(spark: SparkSession, config: Config, units: DataFrame) -> ObservationalReport | None:
+    """Of a log that nobody randomised: write the chances of its arms, and what adjusting finds."""
+    if not config.experiment.observational.enabled:
+        return None
+    study, chances = study_log(
+        units,
+        feature_columns(config.features),
+        known_outcomes(units),
+        arms=config.campaign.arms,
+        how=config.experiment.observational,
+        floor=config.experiment.propensity_floor,
+        source=f"the log of campaign {config.campaign.id!r}",
+    )
+    write_table(chances, Workspace(config.workspace).table(PROPENSITIES))
+    return study
+
+
+def estimated_propensities(spark: SparkSession, config: Config) -> DataFrame | None:
+    """The chances that this job wrote, if the log is one that nobody randomised."""
+    if not config.experiment.observational.enabled:
+        return None
+    path = Workspace(config.workspace).table(PROPENSITIES)
+    return read_table(spark, path, made_by="check_experiment")
+
+
 def judge(
-    spark: SparkSession, config: Config, table: DataFrame, experiment: Experiment
+    spark: SparkSession,
+    config: Config,
+    table: DataFrame,
+    experiment: Experiment,
+    study: ObservationalReport | None,
 ) -> ExperimentReport:
     """The verdict on one experiment; it judges the very rows that would be learned from."""
-    campaign = config.campaign
+    campaign, estimated = config.campaign, estimated_propensities(spark, config)
     ours = table.where(F.col(columns.EXPERIMENT_ID) == experiment.id)
-    units = with_propensities(ours, campaign=campaign).persist()
+    units = with_propensities(ours, campaign=campaign, estimated=estimated).persist()
     try:
         assignments, timed = _log(spark, config, experiment, units)
         evidence = gather_evidence(
@@ -98,7 +137,7 @@ def judge(
     finally:
         units.unpersist()
     return check_experiment(
-        evidence,
+        replace(evidence, study=study),
         shares=_planned_shares(experiment, campaign.arms.names),
         limits=config.experiment,
         experiment_id=experiment.id,

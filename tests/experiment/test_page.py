@@ -129,8 +129,42 @@ def test_a_histogram_of_chances_is_shown_where_they_differ(hostile: ExperimentRe
     assert "Chances of the arms" not in render_page(report(), limits=LIMITS)
 
 
-def test_an_observational_study_is_shown_row_by_row() -> None:
-    study = {"effects": {"coupon_5": {"adjusted": 0.01234}}, "warnings": ["<b>Little overlap"]}
-    text = Page(render_page(report(), limits=LIMITS, observational=study)).text
-    assert re.search(r"effects: coupon_5: adjusted\s*0\.0123", text)
-    assert re.search(r"warnings 1\s*<b>Little overlap", text)
+@pytest.fixture(scope="module")
+def study() -> ObservationalReport:
+    """Arms that income decided: the second raises the outcome by 1."""
+    log, _ = confounded(600, effects=(1.0,))
+    return observe(
+        log.features,
+        log.arm,
+        {"conversion": (log.outcome > 1.0) * 1.0},
+        [f"u{i}" for i in range(log.n)],
+        arms=ARMS,
+        names=["income", "noise", HOSTILE_FEATURE],
+        categorical=(2,),
+        how=Observational(folds=3),
+        floor=0.01,
+    )
+
+
+def test_a_study_of_a_log_that_nobody_randomised_is_told_in_words_and_pictures(
+    study: ObservationalReport,
+) -> None:
+    found = report(covariates=covariates(2000), study=study)
+    rendered = render_page(found, limits=LIMITS)
+    text = Page(rendered).text
+    assert "Nobody drew these arms by chance." in text
+    assert all(f"{warning[:20]}"[1:] in text for warning in study.warnings)
+    assert "placebo" in text
+    assert rendered.count("<svg") == 3  # balance, overlap, balance once weighted
+    assert "<img" not in rendered
+
+
+def test_a_study_is_judged_once_it_is_weighted(study: ObservationalReport) -> None:
+    found = report(covariates=covariates(2000), study=study)
+    checks = {check.name: check for check in found.checks}
+    assert (checks["imbalance"].verdict, checks["imbalance"].counts_as) == ("fail", "warn")
+    assert checks["adjusted_balance"].verdict == "warn"
+    assert found.verdict == "warn"
+    document = found.to_document()["observational"]
+    assert isinstance(document, dict)
+    assert document["arms"] == list(ARMS.names)

@@ -1,6 +1,9 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
+from uplift.config.experiment import ExperimentChecks, Observational
+from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.section import Section
 from uplift.config.sections import (
     Aggregate,
     Campaign,
@@ -8,15 +11,9 @@ from uplift.config.sections import (
     Evaluation,
     EventFeature,
     Experiment,
-    ExperimentChecks,
     Export,
     Features,
-    FlatLog,
-    Inputs,
-    Observational,
     PolicyRules,
-    RawInputs,
-    Section,
     Segments,
     Serving,
     Simulation,

@@ -4,41 +4,17 @@ Every key with its unit and meaning stands in ``conf/base.yaml``. Functions do n
 ``Config``; they take the numbers they need.
 """
 
-import difflib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from uplift.arms import Arms, arms_of
+from uplift.config.experiment import ExperimentChecks
+from uplift.config.inputs import Inputs
+from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
 from uplift.errors import ContractError
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-Format = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$", max_length=64)]
-
-
-def _known_zone(name: str) -> str:
-    zones = available_timezones()
-    if name not in zones:
-        close = difflib.get_close_matches(name, zones, n=1)
-        hint = f"; is it {close[0]}?" if close else ", such as Europe/Berlin"
-        raise ValueError(f"no time zone of the IANA list{hint}")
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Treatment(Section):
@@ -114,48 +90,6 @@ class Campaign(Section):
         return self
 
 
-class RawInputs(Section):
-    """Three tables: who was assigned what, what happened, who they are."""
-
-    assignments: str
-    events: str
-    customers: str
-    format: Format = "parquet"
-    time_zone: TimeZone = "UTC"
-    negative_values: Literal["keep", "set_aside"] = "keep"
-
-
-class FlatLog(Section):
-    """One row per unit with features, arm and outcomes, as Hillstrom's log."""
-
-    path: str | None
-    format: Format
-    unit_id: str | None = None
-    arm: str
-    propensity: str | None = None
-    conversion: str
-    revenue: str | None = None
-
-
-class Inputs(Section):
-    """Where the log is: exactly one of the two shapes."""
-
-    raw: RawInputs | None = None
-    flat_log: FlatLog | None = None
-    quarantine_fail: Share
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "Inputs":
-        if (self.raw is None) == (self.flat_log is None):
-            raise ValueError("give exactly one of `raw` and `flat_log` (set the other to null)")
-        return self
-
-    @property
-    def log(self) -> RawInputs | FlatLog:
-        """The one that is given."""
-        return next(shape for shape in (self.raw, self.flat_log) if shape is not None)
-
-
 class StaticFeature(Section):
     """An attribute that does not change with time."""
 
@@ -179,50 +113,6 @@ class Features(Section):
 
     static: tuple[StaticFeature, ...] = ()
     events: tuple[EventFeature, ...] = ()
-
-
-class Observational(Section):
-    """How a log is read whose arms nobody drew by chance."""
-
-    enabled: bool = False
-    max_rows: Count = 200_000
-    folds: Annotated[int, Field(ge=2, le=20)] = 5
-    target: Literal["att", "ate", "overlap"] = "att"
-    trim: Literal["none", "floor", "crump"] = "floor"
-    refute: bool = True
-    seed: Annotated[int, Field(ge=0)] = 13
-
-
-class ExperimentChecks(Section):
-    """When to doubt the experiment (warn) and when to refuse it (fail)."""
-
-    sample_ratio_p_value_warn: Share
-    sample_ratio_p_value_fail: Share
-    imbalance_warn: Positive
-    imbalance_fail: Positive
-    two_sample_p_value_warn: Share
-    two_sample_p_value_fail: Annotated[float, Field(ge=1e-5, le=1.0)]  # permutations grow as 1/p
-    two_sample_auc_fail: Share
-    two_sample_max_rows: Annotated[int, Field(ge=100)]
-    two_arms_fail: Share
-    repeated_assignments_warn: Share
-    propensity_floor: Share
-    effective_share_warn: Share
-    effective_share_fail: Share
-    open_window_warn: Share
-    open_window_fail: Share
-    repeated_events_warn: Share
-    late_event_days: Count
-    late_events_warn: Share
-    contamination_warn: Share
-    missing_outcomes_warn: Share
-    arms_differ_p_value_warn: Share
-    arms_differ_p_value_fail: Share
-    arms_differ_share_fail: Share
-    smallest_effect_warn: Positive
-    override_failed_verdict_by: str | None = None
-    overrides: dict[str, Annotated[str, Field(min_length=1)]] = {}
-    observational: Observational = Observational()
 
 
 class Training(Section):
@@ -297,7 +187,7 @@ class Simulation(Section):
     scenario: Path
     n_units: Count
     seed: Annotated[int, Field(ge=0)]
-    knobs: dict[str, float] = {}
+    knobs: Annotated[dict[str, float], Field(default_factory=dict)]
 
 
 class Config(Section):

@@ -15,9 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from uplift.arms import Arms
+from uplift.arms import CONTROL, Arms
 from uplift.experiment.checks.exposure import PROPENSITY_BINS, PropensitySums
 from uplift.experiment.checks.outcomes import ArmEffect
+from uplift.experiment.observational import ObservationalReport
+from uplift.experiment.overlap import EDGES
 from uplift.experiment.report import Balance
 
 MOST_FEATURES = 20  # in the plot; the differences of all of them are in the document
@@ -110,6 +112,47 @@ def propensities_svg(arms: Arms, sums: PropensitySums) -> str:
         axes.set_ylabel("share of the arm's units")
 
     return _svg("propensities", draw, height=2.6)
+
+
+def overlap_svg(study: ObservationalReport, *, k: int) -> str:
+    """Chance of treatment ``k`` among those who got it and in control: where do they meet?"""
+
+    def draw(axes: Axes) -> None:
+        for arm, colour, style in (
+            (CONTROL, _INK, "-"),
+            (k, _COLOURS[(k - 1) % len(_COLOURS)], "--"),
+        ):
+            counts = study.overlap.histogram[arm, k]
+            share = counts / max(int(counts.sum()), 1)
+            label = _short(study.arms.names[arm])
+            axes.stairs(share, EDGES, color=colour, linestyle=style, linewidth=1.8, label=label)
+        axes.axvspan(0.0, study.floor, color=_INK, alpha=0.08, linewidth=0)
+        axes.set_xlim(0.0, 1.0)
+        axes.set_ylim(0.0, None)
+        axes.set_xlabel(f"estimated chance of {_short(study.arms.names[k])}")
+        axes.set_ylabel("share of the arm's units")
+
+    return _svg(f"overlap {k}", draw, height=2.6)
+
+
+def adjusted_balance_svg(study: ObservationalReport, *, warn: float) -> str:
+    """Love plot of each covariate's worst arm, before and after weighting."""
+    worst: dict[str, tuple[float, float]] = {}
+    for row in study.balance:
+        before, after = worst.get(row.covariate, (0.0, 0.0))
+        worst[row.covariate] = (max(before, abs(row.before)), max(after, abs(row.after)))
+    names = sorted(worst, key=lambda name: -max(worst[name]))[:MOST_FEATURES][::-1]
+
+    def draw(axes: Axes) -> None:
+        axes.axvspan(0.0, warn, color=_INK, alpha=0.08, linewidth=0)
+        places = list(range(len(names)))
+        _points(axes, [worst[name][0] for name in names], places, 1, "as they came")
+        _points(axes, [worst[name][1] for name in names], places, 0, "weighted")
+        axes.set_yticks(places, [_short(name) for name in names])
+        axes.set_xlim(0.0, None)
+        axes.set_xlabel("distance from control in standard deviations")
+
+    return _svg("adjusted balance", draw, height=1.3 + 0.2 * len(names))
 
 
 def _points(axes: Axes, x: list[float], y: list[int], k: int, arm: str) -> None:

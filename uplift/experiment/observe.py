@@ -54,6 +54,7 @@ def observe(
     categorical: Sequence[int],
     how: Observational,
     floor: float,
+    fit: PropensityFit | None = None,
 ) -> ObservationalReport:
     """Everything that adjusting can say of a log whose arms nobody drew by chance.
 
@@ -70,6 +71,7 @@ def observe(
         categorical: Columns of ``features`` that hold codes.
         how: Section ``experiment.observational``.
         floor: ``experiment.propensity_floor``.
+        fit: Chances of these very rows; None: they are fitted here.
 
     Raises:
         ContractError: The columns do not fit together, or hold values that are none.
@@ -92,7 +94,7 @@ def observe(
         categorical=categorical,
     )
     log = next(iter(logs.values()))
-    fit = propensities_of(log, how)
+    fit = fit or propensities_of(log, how)
     check_overlap(fit.propensities, log.arm, floor=floor)
     trimming = trim(fit.propensities, log.arm, rule=how.trim, floor=floor)
     expected = {name: cross_fitted_outcomes(one, seed=how.seed) for name, one in logs.items()}

@@ -15,11 +15,17 @@ from uplift.config import ExperimentChecks
 from uplift.experiment.checks.base import Check, Verdict
 from uplift.experiment.checks.outcomes import ArmEffect
 from uplift.experiment.checks.words import CHECKS, Words
-from uplift.experiment.figures import balance_svg, effects_svg, propensities_svg
+from uplift.experiment.figures import (
+    adjusted_balance_svg,
+    balance_svg,
+    effects_svg,
+    overlap_svg,
+    propensities_svg,
+)
+from uplift.experiment.observational import ObservationalReport
 from uplift.experiment.report import ExperimentReport
 
 _IN_BACKTICKS = re.compile(r"`([^`]+)`")
-_MOST_ROWS = 200  # of the document of an observational study
 
 _HEADLINES: Mapping[Verdict, tuple[str, str]] = {
     "pass": (
@@ -48,6 +54,10 @@ DEFINITIONS: Mapping[str, str] = {
     "randomisation unit": "What was drawn into an arm: the customer, or a household or shop with "
     "all its customers.",
     "propensity": "The chance with which a unit was drawn into the arm that it got.",
+    "doubly robust": "Weighted by one over the chance of the arm and corrected by a model of the "
+    "outcome: right if either of the two is. Only for logs that nobody randomised.",
+    "E-value": "How strongly a cause that no feature holds would have to drive both arm and "
+    "outcome, as a ratio of risks, to explain the effect away. 1 is no protection at all.",
     "AUC": "How often a model ranks a treated unit above a control unit; 0.5 is a coin.",
     "chance in so many experiments": "The p-value: how often an experiment without any fault looks "
     "at least this odd.",
@@ -71,18 +81,21 @@ class _Outcome:
     figure: Markup
 
 
-def render_page(
-    report: ExperimentReport,
-    *,
-    limits: ExperimentChecks,
-    observational: Mapping[str, object] | None = None,
-) -> str:
+@dataclass(frozen=True)
+class _Study:
+    """A study of a log that nobody randomised, for the template."""
+
+    report: ObservationalReport
+    overlap: Sequence[Markup]
+    balance: Markup
+
+
+def render_page(report: ExperimentReport, *, limits: ExperimentChecks) -> str:
     """The page as HTML; the same report gives the same bytes.
 
     Args:
         report: What was found.
         limits: Where doubt begins, for the figures.
-        observational: Document of a study of a log that was not randomised, shown as it is.
     """
     environment = Environment(
         loader=PackageLoader("uplift.experiment"),
@@ -109,7 +122,7 @@ def render_page(
         outcomes=list(_outcomes(report)),
         balance=_balance(report, limits),
         propensities=_propensities(report),
-        observational=list(_rows(observational or {}))[:_MOST_ROWS],
+        study=_study(report.study, limits),
         definitions=DEFINITIONS,
     )
 
@@ -134,16 +147,14 @@ def _propensities(report: ExperimentReport) -> Markup | None:
     return Markup(propensities_svg(report.arms, sums))
 
 
-def _rows(document: object, above: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of a nested document with its path in words."""
-    if isinstance(document, Mapping):
-        for key, value in document.items():
-            yield from _rows(value, f"{above}: {key}" if above else str(key))
-    elif isinstance(document, Sequence) and not isinstance(document, str):
-        for number, value in enumerate(document, 1):
-            yield from _rows(value, f"{above} {number}")
-    else:
-        yield above, _figures(document) if isinstance(document, float) else str(document)
+def _study(study: ObservationalReport | None, limits: ExperimentChecks) -> _Study | None:
+    if study is None:
+        return None
+    return _Study(
+        study,
+        overlap=[Markup(overlap_svg(study, k=k)) for k in range(1, len(study.arms.names))],
+        balance=Markup(adjusted_balance_svg(study, warn=limits.imbalance_warn)),
+    )
 
 
 def _sentence(text: str) -> Markup:

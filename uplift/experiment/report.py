@@ -22,7 +22,14 @@ from uplift.experiment.checks.outcomes import (
 from uplift.experiment.checks.words import CHECKS, require_known_checks
 from uplift.experiment.clusters import ClusterSums
 from uplift.experiment.counts import ArmCounts, Vector, standardized_mean_difference
+from uplift.experiment.observational import ObservationalReport
 from uplift.experiment.two_sample import TwoSampleTest
+
+# What only a draw by chance makes alike; a study judges its log after adjusting instead.
+_BY_DESIGN = dict.fromkeys(
+    ("sample_ratio", "imbalance", "two_sample", "placebo_effect"),
+    "nobody drew these arms by chance: `adjusted_balance` stands in",
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Evidence:
         before: The first outcome in the window before the assignment, by randomisation unit.
         events: How the events were logged.
         contamination: Units in other experiments.
+        study: Of a log whose arms nobody drew by chance.
     """
 
     arms: Arms
@@ -52,6 +60,7 @@ class Evidence:
     before: ClusterSums | None = None
     events: EventCounts | None = None
     contamination: Contamination | None = None
+    study: ObservationalReport | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ class ExperimentReport:
         balance: Of the features.
         propensities: The chances of the arms drawn, where they were added up.
         overridden_by: Who takes the responsibility for whatever failed.
+        study: What adjusting finds, where nobody drew the arms by chance.
     """
 
     experiment_id: str
@@ -88,6 +98,7 @@ class ExperimentReport:
     balance: tuple[Balance, ...]
     propensities: PropensitySums | None
     overridden_by: str | None
+    study: ObservationalReport | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -118,6 +129,7 @@ class ExperimentReport:
             "checks": [_document(check) for check in self.checks],
             "effects": [_document(effect) for effect in self.effects],
             "balance": [_document(part) for part in self.balance],
+            "observational": None if self.study is None else self.study.to_document(),
         }
 
 
@@ -143,8 +155,9 @@ def check_experiment(
     require_known_checks(limits.overrides)
     planned, origin = planned_shares(shares, evidence.draws)
     effects = () if evidence.effects is None else arm_effects(evidence.arms, evidence.effects)
+    overrides = limits.overrides if evidence.study is None else _BY_DESIGN | limits.overrides
     found = {
-        check.name: check.override(limits.overrides.get(check.name))
+        check.name: check.override(overrides.get(check.name))
         for check in _checks(evidence, effects, planned, origin, limits)
     }
     return ExperimentReport(
@@ -157,6 +170,7 @@ def check_experiment(
         balance=tuple(_balance(evidence.arms, evidence.covariates)),
         propensities=evidence.propensities,
         overridden_by=limits.override_failed_verdict_by,
+        study=evidence.study,
     )
 
 
@@ -175,6 +189,8 @@ def _checks(
         yield features.two_sample(
             arms, evidence.two_sample, same_chances=same_chances, limits=limits
         )
+    if evidence.study is not None:
+        yield features.adjusted_balance(evidence.study, limits)
     if evidence.propensities is not None:
         yield exposure.effective_sample_size(arms, evidence.propensities, limits)
     if evidence.contamination is not None:

@@ -67,7 +67,7 @@ def gather_evidence(
     n_arms, window_days = len(campaign.arms.names), campaign.outcome_window_days
     numeric = [feature.name for feature in features if feature.kind == "numeric"]
     categorical = [feature.name for feature in features if feature.kind == "categorical"]
-    outcomes = _outcomes(units)
+    outcomes = known_outcomes(units)
     events = None if log is None else event_counts(log.events, late_days=limits.late_event_days)
     evidence = Evidence(
         arms=campaign.arms,
@@ -108,7 +108,7 @@ def _with_times(evidence: Evidence, log: TimedLog, campaign: Campaign) -> Eviden
         first.unpersist()
 
 
-def _outcomes(units: DataFrame) -> list[str]:
+def known_outcomes(units: DataFrame) -> list[str]:
     """Conversion, and revenue where it is known."""
     has_revenue = not units.where(F.col(columns.REVENUE).isNotNull()).isEmpty()
     return [columns.CONVERSION, columns.REVENUE] if has_revenue else [columns.CONVERSION]

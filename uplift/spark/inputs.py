@@ -44,12 +44,11 @@ def read_assignments(spark: SparkSession, raw: RawInputs, campaign: Campaign) ->
     ]
     require_fields(frame, fields, source=raw.assignments)
     values = typed_columns(frame, fields, time_zone=raw.time_zone)
-    drawn = F.when(F.trim(values[columns.CLUSTER_ID]) != "", values[columns.CLUSTER_ID])
     is_ours = values[columns.EXPERIMENT_ID].isin([one.id for one in campaign.pooled])
     return contracted(
         frame,
         present,
-        values | {columns.CLUSTER_ID: F.coalesce(drawn, values[columns.UNIT_ID])},
+        values | {columns.CLUSTER_ID: _cluster_id(values)},
         [
             *field_rules(frame, fields, time_zone=raw.time_zone),
             _no_chance(values),
@@ -115,10 +114,11 @@ def read_customers(
 def read_flat_log(
     spark: SparkSession, flat_log: FlatLog, static: Sequence[StaticFeature], campaign: Campaign
 ) -> Contracted:
-    """One row per unit: unit, cluster (the unit), arm name, propensity, outcomes, features.
+    """One row per unit: unit, cluster, arm name, propensity, outcomes, features.
 
     Without a unit column the row number, from 1, is the unit: identical rows are different
-    customers. ``propensity`` and ``revenue`` are null where the log has no such column.
+    customers. Without a cluster column, or where it is blank, the unit itself was drawn.
+    ``propensity`` and ``revenue`` are null where the log has no such column.
     """
     if flat_log.path is None:
         raise ConfigError(
@@ -129,6 +129,7 @@ def read_flat_log(
     present = frame.columns
     fields = [
         Field(flat_log.arm, columns.ARM, "string", is_key=True),
+        Field(flat_log.cluster_id, columns.CLUSTER_ID, "string"),
         Field(flat_log.propensity, columns.PROPENSITY, "double"),
         Field(flat_log.conversion, columns.CONVERSION, "double"),
         Field(flat_log.revenue, columns.REVENUE, "double"),
@@ -146,7 +147,7 @@ def read_flat_log(
     return contracted(
         frame,
         present,
-        values | {columns.CLUSTER_ID: values[columns.UNIT_ID]},
+        values | {columns.CLUSTER_ID: _cluster_id(values)},
         [
             *field_rules(frame, fields, time_zone=_UTC),
             _too_large(values, columns.REVENUE),
@@ -158,6 +159,11 @@ def read_flat_log(
         source=flat_log.path,
         unique=None if flat_log.unit_id is None else columns.UNIT_ID,
     )
+
+
+def _cluster_id(values: Mapping[str, Column]) -> Column:
+    given = values[columns.CLUSTER_ID]
+    return F.coalesce(F.when(F.trim(given) != "", given), values[columns.UNIT_ID])
 
 
 def _if_in(present: Sequence[str], name: str) -> str | None:

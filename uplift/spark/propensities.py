@@ -11,7 +11,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from uplift import columns
+from uplift.arms import Arms
 from uplift.config import Observational
+from uplift.experiment.observational import ObservationalReport
+from uplift.experiment.observe import observe
 from uplift.experiment.observed import folds_of, observed_logs
 from uplift.experiment.overlap import check_overlap, is_kept, trimming_limit
 from uplift.experiment.propensity import PropensityFit, fit_propensities
@@ -173,3 +176,51 @@ def add_propensities(frame: DataFrame, fitted: FittedPropensities) -> DataFrame:
     # by number, because mapInArrow takes a dot in a name for a field of a struct
     numbered = frame.toDF(*map(str, range(len(names))))
     return numbered.mapInArrow(tell, T.StructType([*frame.schema, *_ADDED]))
+
+
+def study_log(
+    units: DataFrame,
+    features: Sequence[FeatureColumn],
+    outcomes: Sequence[str],
+    *,
+    arms: Arms,
+    how: Observational,
+    floor: float,
+    source: str,
+) -> tuple[ObservationalReport, DataFrame]:
+    """What adjusting finds in a log that nobody randomised, and the table ``propensities``.
+
+    Args:
+        units: Rows of ``experiment_units``.
+        features: Columns that may have decided who got which arm.
+        outcomes: Columns whose effects are told; the first is the one that refutations attack.
+        arms: Of the campaign.
+        how: Section ``experiment.observational``.
+        floor: ``experiment.propensity_floor``.
+        source: How the reader knows the units.
+
+    Returns:
+        The report; ``unit_id, experiment_id, propensities`` (arms 0..K) ``, is_trimmed``.
+
+    Raises:
+        ContractError: There are no rows, or columns are missing.
+        ExperimentError: An arm has too few rows.
+        OverlapError: An arm and control share nobody who could have been in both.
+    """
+    rows = sampled_rows(units, features, outcomes, how=how, source=source)
+    fitted = fit_on_sample(rows, n_arms=len(arms.names), how=how, floor=floor)
+    report = observe(
+        rows.features,
+        rows.arm,
+        rows.outcomes,
+        rows.cluster_ids,
+        arms=arms,
+        names=rows.encoder.names,
+        categorical=rows.encoder.categorical_indices,
+        how=how,
+        floor=floor,
+        fit=fitted.fit,
+    )
+    told = add_propensities(units, fitted)
+    keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
+    return report, told.select(*keys, *(field.name for field in _ADDED))

@@ -10,13 +10,28 @@ from uplift.spark.contracts import column
 from uplift.spark.hashing import hash_uniform
 
 
-def with_propensities(units: DataFrame, *, campaign: Campaign) -> DataFrame:
+def with_propensities(
+    units: DataFrame, *, campaign: Campaign, estimated: DataFrame | None = None
+) -> DataFrame:
     """Units of ``experiment_units`` with a propensity each.
 
-    The planned share of the arm stands in for a propensity that was not logged.
+    Args:
+        units: The planned share of the arm stands in for a propensity that was not logged.
+        campaign: Has the plan.
+        estimated: The table ``propensities`` of a log that nobody randomised: its chances are
+            taken, whatever was logged, and units that it trims are left out.
     """
-    propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
-    return units.withColumn(columns.PROPENSITY, propensity)
+    if estimated is None:
+        propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
+        return units.withColumn(columns.PROPENSITY, propensity)
+    keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
+    of_arm = F.element_at(columns.PROPENSITIES, F.col(columns.ARM) + 1)
+    kept = estimated.where(~F.col(columns.IS_TRIMMED))
+    return (
+        units.join(kept, on=keys)
+        .withColumn(columns.PROPENSITY, of_arm)
+        .select(*map(column, units.columns))
+    )
 
 
 def training_set(units: DataFrame, *, test_share: float, salt: str) -> DataFrame:

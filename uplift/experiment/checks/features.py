@@ -8,6 +8,7 @@ from uplift.arms import Arms
 from uplift.config import ExperimentChecks
 from uplift.experiment.checks.base import Check, grade, of_experiments
 from uplift.experiment.counts import ArmCounts, chance_imbalance, standardized_mean_difference
+from uplift.experiment.observational import ObservationalReport
 from uplift.experiment.two_sample import TwoSampleTest
 
 _MOST_NAMED = 3
@@ -63,4 +64,19 @@ def two_sample(
         f"a model tells {arms.treatments[k]!r} from control with AUC {auc[k]:.3f} on "
         f"{tests[k].n_held_out:,} held-out units (0.5 is a coin): chance does so in "
         f"{of_experiments(p_values[k])}{f'; it goes by {named}' if named else ''}",
+    )
+
+
+def adjusted_balance(study: ObservationalReport, limits: ExperimentChecks) -> Check:
+    """What weights leave of the differences between arms that nobody drew by chance."""
+    before, after = study.largest_imbalance
+    n_trimmed, n = int(study.trimming.n_trimmed.sum()), int(study.overlap.n.sum())
+    return Check(
+        "adjusted_balance",
+        grade(True, after > limits.imbalance_fail),
+        after,
+        limits.imbalance_warn,
+        f"the largest difference between arms, {before:.3g} standard deviations, is {after:.3g} "
+        f"once units are weighted and {n_trimmed:,} of {n:,} are left out for want of overlap; "
+        "what no feature holds stays as uneven as it was",
     )

@@ -30,6 +30,12 @@ CHECKS: Mapping[str, Words] = {
         "Begin with the features named: one written after the assignment must leave `features`; if "
         "all are older, the draw was not random.",
     ),
+    "adjusted_balance": Words(
+        "Are the arms alike once unequal chances are weighed?",
+        "Name in `features` whatever decided who got which arm, or compare fewer units: "
+        "`experiment.observational.trim`. Effects stay a matter of belief; a draw by chance is "
+        "the way out.",
+    ),
     "one_arm_each": Words(
         "Was each randomisation unit in one arm only?",
         "Find out why the draw was not sticky. Below `experiment.two_arms_fail` the first "
