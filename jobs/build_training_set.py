@@ -1,7 +1,9 @@
 """Turn the log of an experiment into a training set.
 
 Reads the three tables of ``inputs.raw`` (assignments, events, customers), or the one of
-``inputs.flat_log``; writes the table ``training_set``.
+``inputs.flat_log``; writes the table ``training_set``. Rows that break their contract go to
+``quarantine/<table>``, their counts to the report ``contracts``; the job fails if they are more
+than ``inputs.quarantine_fail``.
 
     spark-submit jobs/build_training_set.py --config conf/base.yaml --config FILE
 

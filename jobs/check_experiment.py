@@ -2,7 +2,9 @@
 
 Reads the inputs of the campaign: the three tables of ``inputs.raw`` or ``inputs.flat_log``.
 Writes the report ``experiment``: a verdict (pass, warn, fail), one answer in plain words per
-check, units per arm, and each arm's average effect.
+check, units per arm, and each arm's average effect. Rows that break their contract go to
+``quarantine/<table>``, their counts to the report ``contracts``; the job fails if they are more
+than ``inputs.quarantine_fail``.
 
     spark-submit jobs/check_experiment.py --config conf/base.yaml --config FILE
 
