@@ -1,7 +1,8 @@
 """Compute everybody's features as of the start of the run date.
 
 Reads events and customers of ``inputs.raw``, or ``inputs.flat_log``; writes the table
-``customer_features``.
+``customer_features``. Rows that break their contract go to ``quarantine/<table>``, their counts to
+the report ``contracts``; the job fails if they are more than ``inputs.quarantine_fail``.
 
     spark-submit jobs/build_customer_features.py --config conf/base.yaml --config FILE
 

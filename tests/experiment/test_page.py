@@ -6,8 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.conftest import ROOT
+from tests.experiment.builders import confounded
 from tests.experiment.checks.builders import (
+    ARMS,
     HOSTILE_ARM,
+    HOSTILE_FEATURE,
     LIMITS,
     REASON,
     covariates,
@@ -15,6 +18,9 @@ from tests.experiment.checks.builders import (
     hostile_report,
     report,
 )
+from uplift.config import Observational
+from uplift.experiment.observational import ObservationalReport
+from uplift.experiment.observe import observe
 from uplift.experiment.page import render_page
 from uplift.experiment.report import ExperimentReport
 
