@@ -51,6 +51,13 @@ def test_an_effect_before_the_assignment_is_doubted_then_refused(more: int, verd
     assert found.value == pytest.approx(more / n / (0.5 / n) ** 0.5, rel=0.02)
 
 
+def test_an_arm_where_everybody_converted_before_is_refused_though_nothing_varies() -> None:
+    found = check("placebo_effect", before=unit_sums([0, 0, 1, 1], before=[0.0, 0.0, 1.0, 1.0]))
+    assert (found.verdict, found.value) == ("fail", np.inf)
+    alike = check("placebo_effect", before=unit_sums([0, 0, 1, 1], before=[0.3] * 4))
+    assert (alike.verdict, alike.value) == ("pass", 0.0)
+
+
 def test_a_log_that_starts_with_the_experiment_knows_no_time_before() -> None:
     silent = unit_sums([0, 0, 1, 1], before=[0.0] * 4)
     assert "placebo_effect" not in {c.name for c in report(before=silent).checks}

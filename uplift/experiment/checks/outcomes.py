@@ -21,6 +21,8 @@ from uplift.experiment.counts import ArmCounts
 LEVEL = 0.95  # of the intervals in the report
 POWER = 0.8
 
+_ROUNDING = 1e-12  # means that differ by less are the same
+
 
 @dataclass(frozen=True)
 class ArmEffect:
@@ -101,14 +103,16 @@ def missing_outcomes(outcomes: ArmCounts, limits: ExperimentChecks) -> Check:
 def placebo_effect(arms: Arms, before: ClusterSums, limits: ExperimentChecks) -> Check | None:
     """The effect on the outcome before the assignment, which nothing but a fault can make.
 
-    p-values are two-sided normal ones, times the number of treatments. None where nobody has an
-    outcome before: the log then starts too late to ask.
+    p-values are two-sided normal ones, times the number of treatments. A difference without any
+    spread inside the arms is infinitely far off. None where nobody has an outcome before: the log
+    then starts too late to ask.
     """
     if not before.mean.any():
         return None
     effect = average_effects(before)
-    error = effect.standard_error[:, 0]
-    z = np.divide(effect.difference[:, 0], error, out=np.zeros(error.shape), where=error > 0.0)
+    difference, error = effect.difference[:, 0], effect.standard_error[:, 0]
+    without_error = np.where(np.abs(difference) > _ROUNDING, np.copysign(np.inf, difference), 0.0)
+    z = np.divide(difference, error, out=without_error, where=error > 0.0)
     p_values = np.minimum(1.0, 2.0 * ndtr(-np.abs(z)) * z.size)
     k = int(np.argmax(np.abs(z)))
     return Check(
@@ -120,7 +124,7 @@ def placebo_effect(arms: Arms, before: ClusterSums, limits: ExperimentChecks) ->
         float(z[k]),
         float(ndtri(1.0 - limits.arms_differ_p_value_warn / z.size / 2.0)),
         f"in the outcome window before the assignment arm {arms.treatments[k]!r} already differs "
-        f"from control by {effect.difference[k, 0]:+.3g} conversions per unit (z = {z[k]:.2f}): "
+        f"from control by {difference[k]:+.3g} conversions per unit (z = {z[k]:.2f}): "
         f"chance is that far off in {of_experiments(p_values[k])}",
     )
 
