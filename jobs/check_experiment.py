@@ -32,7 +32,7 @@ from pyspark.sql import functions as F
 
 from jobs.read_experiment import EXPERIMENT_UNITS
 from uplift import columns
-from uplift.config import Config, Experiment, FlatLog, RawInputs
+from uplift.config import Campaign, Config, Experiment, FlatLog, RawInputs
 from uplift.errors import ConfigError, ExperimentError
 from uplift.experiment.checks.base import WORSE_LAST
 from uplift.experiment.checks.words import require_known_checks
@@ -124,6 +124,7 @@ def judge(
     ours = table.where(F.col(columns.EXPERIMENT_ID) == experiment.id)
     units = with_propensities(ours, campaign=campaign, estimated=estimated).persist()
     try:
+        require_every_arm(units, campaign, experiment)
         assignments, timed = _log(spark, config, experiment, units)
         evidence = gather_evidence(
             units,
@@ -142,6 +143,19 @@ def judge(
         limits=config.experiment,
         experiment_id=experiment.id,
     )
+
+
+def require_every_arm(units: DataFrame, campaign: Campaign, experiment: Experiment) -> None:
+    """Refuse an experiment of which an arm has no unit left to judge."""
+    found = {row[columns.ARM] for row in units.select(columns.ARM).distinct().collect()}
+    absent = [name for number, name in enumerate(campaign.arms.names) if number not in found]
+    if absent:
+        raise ExperimentError(
+            f"experiment {experiment.id!r} has no unit left in {len(absent)} of "
+            f"{len(campaign.arms.names)} arms: {', '.join(map(repr, absent))}. Where its units "
+            "were in another experiment before, set `campaign.rows_per_unit` to each_experiment, "
+            "or take it out of `campaign.experiments`."
+        )
 
 
 def report_document(reports: Sequence[ExperimentReport]) -> dict[str, object]:

@@ -1,99 +1,33 @@
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from jobs import check_experiment, read_experiment
 from tests.conftest import ROOT
+from tests.jobs.builders import (
+    BASE,
+    LAST,
+    Case,
+    check_of,
+    judge,
+    raw_tables,
+    report_of,
+    rows,
+)
 from uplift.config import Tracking
 from uplift.tracking.store import open_store
-from uplift.workspace import Workspace, read_document
+from uplift.workspace import Workspace
 
 pytestmark = pytest.mark.spark
 
-BASE = ["--config", str(ROOT / "conf/base.yaml")]
 HILLSTROM = [*BASE, "--config", str(ROOT / "conf/examples/hillstrom.yaml")]
-
-# No MLflow answers at this port: a check goes on without it, and no time goes into making a store.
-FLAT = """
-workspace: {workspace}
-campaign: {{id: test}}
-tracking: {{uri: "http://127.0.0.1:9"}}
-inputs:
-  flat_log:
-    {{path: {path}, format: csv, unit_id: who, arm: group, conversion: bought, revenue: spent}}
-features:
-  static: [{{name: age, kind: numeric}}, {{name: zip, kind: categorical}}]
-"""
-RAW = """
-workspace: {workspace}
-campaign: {{id: test}}
-tracking: {{uri: "http://127.0.0.1:9"}}
-inputs:
-  raw: {{assignments: {path}/a.csv, events: {path}/e.csv, customers: {path}/c.csv, format: csv}}
-features:
-  static: [{{name: age, kind: numeric}}]
-  events: [{{event_type: purchase, aggregates: [count], window_days: [30]}}]
-"""
-HEADER = "who,group,bought,spent,age,zip"
-ARMS = ("no_coupon", "coupon_5", "coupon_10")
-
-
-def rows(*sizes, bought="1"):
-    """Rows of the three arms, all alike within but for age and zip."""
-    arms = [arm for arm, size in zip(ARMS, sizes, strict=False) for _ in range(size)]
-    return [f"u{i},{arm},{bought},2.5,{20 + i % 7},{i % 3}" for i, arm in enumerate(arms)]
-
-
-def judge(options):
-    """Read the log and check it; the first failure's exit status."""
-    return read_experiment.main(options) or check_experiment.main(options)
-
-
-class Case:
-    """A folder with a log and the options that point the job to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = folder / "log.csv"
-        self.workspace = folder / "workspace"
-
-    def flat(self, lines, *options, header=HEADER):
-        self.log.write_text("\n".join([header, *lines]) + "\n")
-        return self._run(FLAT.format(workspace=self.workspace, path=self.log), options)
-
-    def raw(self, assignments, events, customers, *options):
-        for name, lines in zip("aec", (assignments, events, customers), strict=True):
-            (self.folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
-        return self._run(RAW.format(workspace=self.workspace, path=self.folder), options)
-
-    def _run(self, config, options):
-        path = self.folder / "config.yaml"
-        path.write_text(config)
-        return judge([*BASE, "--config", str(path), *options])
-
-    @property
-    def report(self):
-        return report_of(self.workspace)
 
 
 @pytest.fixture
 def case(tmp_path, spark):
     return Case(tmp_path)
-
-
-def report_of(workspace):
-    """The document of the only experiment."""
-    path = Workspace(workspace).report("experiment")
-    [report] = read_document(path, made_by="check_experiment.py")["experiments"]
-    return report
-
-
-def check_of(report, name):
-    return next(check for check in report["checks"] if check["name"] == name)
 
 
 def test_a_sound_log_passes_and_its_report_is_written(case):
@@ -105,39 +39,11 @@ def test_a_sound_log_passes_and_its_report_is_written(case):
 
 def test_the_same_log_gives_the_same_bytes_of_report_and_page(case):
     workspace = Workspace(case.workspace)
-    paths = [workspace.report("experiment"), workspace.page("experiment")]
+    paths = [workspace.report("experiment"), workspace.page("experiment-test")]
     case.flat(rows(30, 30, 30))
     first = [path.read_bytes() for path in paths]
     case.flat(rows(30, 30, 30))
     assert [path.read_bytes() for path in paths] == first
-
-
-@pytest.mark.parametrize(
-    ("lines", "sentence"),
-    [
-        ([], r"log\.csv is empty: 0 rows"),
-        (rows(3), r"no row of 2 of the campaign's 3 arms: 'coupon_5', 'coupon_10'"),
-        ([*rows(1, 1, 1), "x,coupon_15,1,0,30,1"], r"unknown .* 1 of 4 rows.* 'coupon_15'"),
-        (rows(2, 2, 2, bought="2"), r"`bought` is not 0 or 1 in 6 of 6 rows.* '2\.0'"),
-        ([*rows(1, 1, 1), ",no_coupon,1,0,30,1"], r"`who` is null or blank in 1 of 4 rows"),
-        ([f"u{i},{arm},1,0,,1" for i, arm in enumerate(ARMS)], r"1 of 2 features .*: 'age'"),
-        ([*rows(1, 1, 1), "x,coupon_5,1,0,old,1"], r"`age` is not a number in 1 of 4 .*'old'"),
-        ([*rows(1, 1, 1), *rows(1)], r"is not unique in 1 of 4 rows, such as 'u0'"),
-    ],
-    ids=["empty", "one arm", "unknown arm", "not binary", "no key", "all null", "text", "repeated"],
-)
-def test_a_bad_log_is_refused_in_one_sentence(case, capsys, lines, sentence):
-    assert case.flat(lines) == 2
-    *events, complaint = capsys.readouterr().err.splitlines()
-    assert all(line.startswith("{") for line in events)
-    assert re.fullmatch(rf"error: .*{sentence}.*", complaint)
-
-
-def test_all_missing_columns_are_named_in_one_sentence(case, capsys):
-    assert case.flat(["u1,no_coupon,1,5"], header="who,arm,bought,ages") == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {case.log} lacks 4 of 6 columns: `group`")
-    assert "`age` (is it `ages`?)" in line
 
 
 def test_a_missing_file_is_named_and_its_traceback_comes_only_when_asked_for(case, capsys):
@@ -187,21 +93,6 @@ def test_planned_shares_by_name_reach_the_check_by_number(case):
     shares = "campaign.planned_shares={coupon_10: 0.1, no_coupon: 0.8, coupon_5: 0.1}"
     assert case.flat(rows(80, 10, 10), "--set", shares) == 0
     assert check_of(case.report, "sample_ratio")["value"] == 1.0
-
-
-A = "experiment_id,unit_id,arm,assigned_at,propensity,cluster_id"
-E = "unit_id,event_type,event_at,value"
-C = "unit_id,age"
-LAST = "u0,visit,2026-01-24T00:00:00Z,"  # the outcome windows are over
-
-
-def raw_tables(n=120):
-    """Arms in turn; everybody bought before, and after it whoever got the 10 euro coupon."""
-    units = range(n)
-    assigned = [f"test,u{i},{ARMS[i % 3]},2026-01-10T00:00:00Z,," for i in units]
-    bought = [f"u{i},purchase,2026-01-05T00:00:00Z,9" for i in units]
-    bought += [f"u{i},purchase,2026-01-12T00:00:00Z,9" for i in units if i % 3 == 2]
-    return [A, *assigned], [E, *bought], [C, *[f"u{i},{20 + i // 3}" for i in units]]
 
 
 def test_three_raw_tables_are_judged_as_they_would_be_learned_from(case):

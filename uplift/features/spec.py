@@ -22,6 +22,8 @@ RESERVED = frozenset(
         columns.ARM,
         columns.ASSIGNED_AT,
         columns.PROPENSITY,
+        columns.PROPENSITIES,
+        columns.IS_TRIMMED,
         columns.SPLIT,
         columns.AS_OF,
         columns.CONVERSION,
