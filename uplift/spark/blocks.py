@@ -65,7 +65,8 @@ def buckets_of(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[int
 def _pack(batches: Iterable[pa.RecordBatch], tag: int) -> Iterator[pa.RecordBatch]:
     for table in in_large_pieces(batches, ROWS_PACKED_AT_ONCE):
         bucket = table.column("bucket").to_numpy()
-        order = np.argsort(bucket, kind="stable")
+        narrow = bucket.astype(np.min_scalar_type(bucket.max()))  # numpy sorts 16 bits by radix
+        order = np.argsort(narrow, kind="stable")
         [rows] = table.drop_columns("bucket").take(order).combine_chunks().to_batches()
         numbers, starts = np.unique(bucket[order], return_index=True)
         sizes = np.diff(starts, append=len(order))

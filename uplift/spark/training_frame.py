@@ -11,10 +11,11 @@ from uplift import columns
 from uplift.config import Campaign, Features
 from uplift.errors import ContractError
 from uplift.experiment.split import TEST, TRAIN
-from uplift.features.spec import event_columns, feature_columns
+from uplift.features.spec import event_columns, feature_columns, ratio_columns
 from uplift.spark.contracts import column
 from uplift.spark.event_features import EventSummary, add_event_summaries, feature_summaries
 from uplift.spark.hashing import hash_uniform
+from uplift.spark.ratios import add_ratios
 
 _MOST_NAMED = 5
 
@@ -72,7 +73,10 @@ def training_frame(
     summaries = [*feature_summaries(event_columns(features)), *outcomes]
     static = [column(feature.name) for feature in features.static]
     known = customers.select(columns.UNIT_ID, *static)
-    frame = add_event_summaries(assignments, events, summaries, as_of=columns.ASSIGNED_AT)
+    drop_repeated = features.repeated_events == "drop"
+    frame = add_event_summaries(
+        assignments, events, summaries, as_of=columns.ASSIGNED_AT, drop_repeated=drop_repeated
+    )
     converted = F.least(F.col(columns.CONVERSION), F.lit(1.0))
     revenue = F.lit(None) if not _has_values(events, campaign.outcome_event) else F.col("revenue")
     return (
@@ -97,7 +101,8 @@ def as_training_set(
     split = split_column(F.col(columns.CLUSTER_ID), test_share=test_share, salt=salt)
     names = [feature.name for feature in feature_columns(features)]
     return (
-        frame.withColumns(filled)
+        frame.transform(add_ratios, ratio_columns(features))
+        .withColumns(filled)
         .withColumn(columns.SPLIT, split)
         .select(*_TRAINING_SET, *map(column, names))
     )
