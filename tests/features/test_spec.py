@@ -1,8 +1,15 @@
 import pytest
 
-from uplift.config import EventFeature, Features, StaticFeature
+from uplift.config import EventFeature, Features, RatioFeature, StaticFeature
 from uplift.errors import ConfigError
-from uplift.features.spec import EventColumn, FeatureColumn, event_columns, feature_columns
+from uplift.features.spec import (
+    EventColumn,
+    FeatureColumn,
+    RatioColumn,
+    event_columns,
+    feature_columns,
+    ratio_columns,
+)
 
 AGE = StaticFeature(name="age", kind="numeric")
 REGION = StaticFeature(name="region", kind="categorical")
@@ -71,4 +78,37 @@ def test_a_name_taken_twice_is_an_error_that_names_it(features, culprit):
 def test_a_feature_cannot_take_a_name_of_the_product(name):
     features = Features(static=(AGE, StaticFeature(name=name, kind="numeric")))
     with pytest.raises(ConfigError, match=f"1 of 2 feature names.*'{name.lower()}'"):
+        feature_columns(features)
+
+
+def ratio(numerator="purchase_count_30d", denominator="age", name="rate"):
+    return RatioFeature(name=name, numerator=numerator, denominator=denominator)
+
+
+def test_ratios_come_last_and_are_numbers():
+    features = Features(static=(AGE,), events=(event_feature(),), ratios=(ratio(),))
+    assert feature_columns(features)[-1] == FeatureColumn("rate", "numeric")
+    assert ratio_columns(features) == (RatioColumn("rate", "purchase_count_30d", "age"),)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (
+            ratio(numerator="purchases_count_30d"),
+            r"numerator.*'rate'.*is it 'purchase_count_30d'.*none of the 2 numeric",
+        ),
+        (ratio(denominator="region"), r"denominator of the ratio 'rate' is 'region'"),
+        (ratio(denominator="rate"), r"denominator of the ratio 'rate' is 'rate'"),
+    ],
+)
+def test_a_ratio_of_anything_but_two_declared_numbers_is_refused(bad, message):
+    features = Features(static=(AGE, REGION), events=(event_feature(),), ratios=(bad,))
+    with pytest.raises(ConfigError, match=message):
+        feature_columns(features)
+
+
+def test_a_ratio_cannot_take_the_name_of_another_feature():
+    features = Features(static=(AGE,), events=(event_feature(),), ratios=(ratio(name="Age"),))
+    with pytest.raises(ConfigError, match=r"more than once.*'age'"):
         feature_columns(features)

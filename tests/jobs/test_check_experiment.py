@@ -10,6 +10,7 @@ from tests.jobs.builders import (
     BASE,
     LAST,
     Case,
+    E,
     check_of,
     judge,
     raw_tables,

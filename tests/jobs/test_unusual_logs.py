@@ -1,4 +1,4 @@
-"""Logs that nobody randomised, pools of experiments, households: read, checked, made to learn from."""
+"""Logs that nobody randomised, pools of experiments, households: from log to training set."""
 
 import numpy as np
 import pyarrow.parquet as pq

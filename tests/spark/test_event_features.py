@@ -1,9 +1,13 @@
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
+from decimal import Decimal
 
+import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from uplift.errors import ContractError
 from uplift.features.spec import EventColumn
@@ -19,7 +23,7 @@ pytestmark = pytest.mark.spark
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
-AGGREGATES = ("count", "sum", "mean", "max", "min", "recency")
+AGGREGATES = ("count", "sum", "mean", "max", "min", "recency", "distinct", "trend")
 
 
 def units_frame(spark, units):
@@ -49,27 +53,49 @@ def test_every_aggregate_by_head(spark):
         ("ann", "buy", NOW - 2 * DAY, 3.0),
         ("ann", "buy", NOW - 4 * DAY, 5.0),
         ("ann", "buy", NOW - 5 * DAY, None),
+        ("ann", "buy", NOW - 6 * DAY, 5.0),
+        ("ann", "buy", NOW - 9 * DAY, 70.0),
+        ("ann", "buy", NOW - 14 * DAY, 90.0),
         ("ann", "visit", NOW - DAY, 100.0),
         ("bob", "buy", NOW - DAY, 100.0),
     ]
     found = summarise(spark, events, [last_week(aggregate) for aggregate in AGGREGATES])
     assert found["ann"] == {
-        "count": 3.0,
-        "sum": 8.0,
-        "mean": 4.0,
+        "count": 4.0,
+        "sum": 13.0,
+        "mean": 13 / 3,
         "max": 5.0,
         "min": 3.0,
         "recency": 2.0,
+        "distinct": 2.0,
+        "trend": (4 - 2) / 7,
     }
 
 
-def test_a_silent_unit_has_count_and_sum_zero_and_the_rest_null(spark):
+SILENCE = {
+    **dict.fromkeys(("count", "sum", "distinct", "trend"), 0.0),
+    **dict.fromkeys(("mean", "max", "min", "recency")),
+}
+
+
+def test_a_silent_unit_has_counts_and_sums_of_zero_and_the_rest_null(spark):
     summaries = [last_week(aggregate) for aggregate in AGGREGATES]
-    elsewhere = [("ann", "buy", NOW - 8 * DAY, 1.0), ("bob", "visit", NOW - DAY, 1.0)]
-    units = [("ann", NOW), ("bob", NOW), ("cleo", NOW)]
-    silence = {"count": 0.0, "sum": 0.0, "mean": None, "max": None, "min": None, "recency": None}
+    elsewhere = [("ann", "buy", NOW + DAY, 1.0), ("bob", "visit", NOW - DAY, 1.0)]
+    units = [("ann", NOW), ("bob", NOW), ("cleo", NOW), ("dora", None), (None, NOW)]
     found = summarise(spark, elsewhere, summaries, units)
-    assert found == {"ann": silence, "bob": silence, "cleo": silence}
+    assert found == {unit: SILENCE for unit, _ in units}
+
+
+def test_an_empty_log_is_a_silent_one_even_for_a_window_longer_than_any_log(spark):
+    ages = [EventSummary(a, "buy", a, from_day=-36_500, to_day=0) for a in AGGREGATES]
+    assert summarise(spark, [], ages) == {"ann": SILENCE}
+    early = summarise(spark, [("ann", "buy", NOW - DAY, 1.0)], ages)["ann"]
+    assert (early["count"], early["trend"]) == (1.0, 1 / 36_500)
+
+
+def test_without_units_there_are_no_rows(spark):
+    events = [("ann", "buy", NOW - DAY, 1.0)]
+    assert summarise(spark, events, [last_week("count")], units=[]) == {}
 
 
 def test_a_window_includes_its_start_and_excludes_the_as_of_time(spark):
@@ -92,6 +118,30 @@ def test_each_unit_has_its_own_as_of_time(spark):
     assert found == {"ann": {"count": 0.0}, "bob": {"count": 1.0}}
 
 
+def test_a_unit_may_be_looked_at_several_times_and_twice_at_once(spark):
+    units = units_frame(spark, [("ann", NOW), ("ann", NOW + DAY), ("ann", NOW), ("bob", NOW)])
+    events = events_frame(spark, [("ann", "buy", NOW - DAY, 1.0), ("ann", "buy", NOW, 5.0)])
+    counted = add_event_summaries(units, events, [last_week("sum")], as_of="now")
+    rows = counted.selectExpr("unit_id", "date_diff(now, date'2026-03-10')", "sum").collect()
+    assert sorted(map(tuple, rows)) == [
+        ("ann", 0, 1.0),
+        ("ann", 0, 1.0),
+        ("ann", 1, 6.0),
+        ("bob", 0, 0.0),
+    ]
+
+
+def test_other_columns_of_the_units_stay_as_they_are(spark):
+    units = spark.createDataFrame(
+        [("ann", NOW, [1, 2], Decimal("1.50"), {"x": (True, None)}, NOW.date())],
+        "unit_id string, now timestamp, `a.list` array<int>, d decimal(9, 2), "
+        "m map<string, struct<b: boolean, n: bigint>>, day date",
+    )
+    counted = add_event_summaries(units, events_frame(spark, []), [last_week("count")], as_of="now")
+    assert counted.columns == [*units.columns, "count"]
+    assert counted.drop("count").collect() == units.collect()
+
+
 def test_a_day_is_24_hours_whatever_the_time_zone_of_the_session(spark):
     spring_forward = datetime(2026, 3, 29, 12, tzinfo=UTC)
     events = [("ann", "buy", spring_forward - DAY, 1.0)]
@@ -109,6 +159,45 @@ def test_a_repeated_event_counts_as_often_as_it_was_logged(spark):
     events = [("ann", "buy", NOW - DAY, 2.0)] * 2
     found = summarise(spark, events, [last_week("count"), last_week("sum")])
     assert found == {"ann": {"count": 2.0, "sum": 4.0}}
+
+
+def test_an_event_sent_twice_counts_once_where_repeats_are_dropped(spark):
+    at = NOW - DAY
+    events = [
+        *[("ann", "buy", at, 2.0)] * 3,
+        *[("ann", "buy", at, None)] * 2,
+        ("ann", "buy", at, 0.0),
+        ("ann", "buy", at - TICK, 2.0),
+        ("bob", "buy", at, 2.0),
+    ]
+    units = units_frame(spark, [("ann", NOW), ("bob", NOW)])
+    frame = add_event_summaries(
+        units,
+        events_frame(spark, events).repartition(3),
+        [last_week("count"), last_week("sum")],
+        as_of="now",
+        drop_repeated=True,
+    )
+    rows = frame.select("unit_id", "count", "sum").collect()
+    assert sorted(map(tuple, rows)) == [("ann", 4.0, 4.0), ("bob", 1.0, 2.0)]
+
+
+def test_a_customer_with_many_events_gets_all_of_them(spark):
+    n = 200_000
+    bot = spark.range(n).select(
+        F.lit("bot").alias("unit_id"),
+        F.lit("buy").alias("event_type"),
+        (F.lit(NOW) - F.make_interval(secs=F.col("id") + 1)).alias("event_at"),
+        (F.col("id") % 1000 / 100).alias("value"),
+    )
+    few = events_frame(spark, [("ann", "buy", NOW - DAY, 0.1)])
+    summaries = [last_week(aggregate) for aggregate in ("count", "sum", "max", "distinct")]
+    units = units_frame(spark, [("ann", NOW), ("bot", NOW)])
+    rows = add_event_summaries(units, bot.union(few), summaries, as_of="now").drop("now").collect()
+    assert sorted(map(tuple, rows)) == [
+        ("ann", 1.0, 0.1, 0.1, 1.0),
+        ("bot", n, n / 1000 * sum(range(1000)) / 100, 9.99, 1000.0),
+    ]
 
 
 def test_a_sum_is_exact_so_the_order_of_events_cannot_change_it(spark):
@@ -157,65 +246,132 @@ def test_an_event_type_that_never_occurs_is_refused_with_those_that_do(spark):
         require_events(events, ["buy", "visits"], source="log")
 
 
-WINDOWS = [(-7, 0), (-30, 0), (0, 14), (-3, 3)]
+WINDOWS = [(-7, 0), (-30, 0), (-1, 0), (0, 14), (-3, 3)]
 ALL = [
     EventSummary(f"{kind}_{aggregate}_{first}_{end}", kind, aggregate, first, end)
     for kind in ("buy", "visit")
     for aggregate in AGGREGATES
     for first, end in WINDOWS
 ]
-offsets = st.one_of(
-    st.integers(-35 * 86_400_000_000, 20 * 86_400_000_000).map(
-        lambda us: timedelta(microseconds=us)
-    ),
-    st.builds(
-        lambda days, ticks: days * DAY + ticks * TICK,
-        st.sampled_from([-30, -7, -3, 0, 3, 14]),
-        st.sampled_from([-1, 0, 1]),
-    ),
-)
-logged = st.tuples(
-    st.integers(0, 9),
-    st.sampled_from(["buy", "visit", "other"]),
-    offsets,
-    st.one_of(st.none(), st.integers(-10_000, 10_000_000)),
-)
+BACK = [summary for summary in ALL if summary.to_day <= 0]
 
 
-def by_hand(events, summary, now):
-    """The summary of one unit's events, in exact arithmetic on cents."""
-    inside = [
-        (at, cents)
-        for kind, at, cents in events
-        if kind == summary.event_type
-        and now + summary.from_day * DAY <= at < now + summary.to_day * DAY
+def random_log(seed, n=3_000, n_units=60):
+    """Units looked at up to three times, and events of which many lie on an edge of a window."""
+    rng = np.random.default_rng(seed)
+    looks = [
+        (f"u{unit}", NOW + int(look) * DAY + timedelta(seconds=unit))
+        for unit in range(n_units)
+        for look in rng.choice(20, size=rng.integers(1, 4), replace=False)
     ]
-    cents = [amount for _, amount in inside if amount is not None]
-    match summary.aggregate:
-        case "count":
-            return float(len(inside))
-        case "sum":
-            return float(Fraction(sum(cents), 100))
-        case "mean":
-            return float(Fraction(sum(cents), 100 * len(cents))) if cents else None
-        case "max":
-            return max(cents) / 100 if cents else None
-        case "min":
-            return min(cents) / 100 if cents else None
-        case "recency":
-            return min((now - at) / DAY for at, _ in inside) if inside else None
+    events = []
+    for _ in range(n):
+        unit, now = looks[rng.integers(len(looks))]
+        edge = int(rng.choice([-60, -30, -14, -7, -6, -3, -2, -1, 0, 3, 14])) * DAY
+        near = edge + int(rng.integers(-1, 2)) * TICK
+        far = float(rng.uniform(-65, 20)) * DAY
+        value = None if rng.random() < 0.2 else int(rng.integers(-500, 10_000)) / 100
+        kind = str(rng.choice(["buy", "visit", "other"]))
+        events.append((unit, kind, now + (near if rng.random() < 0.5 else far), value))
+    return looks, events
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-@given(log=st.lists(logged, min_size=150, max_size=400))
-def test_plain_python_finds_the_same_numbers_in_any_log(spark, log):
-    clocks = {f"u{i}": NOW + i * 0.37 * DAY for i in range(10)}
-    events = [(f"u{i}", kind, clocks[f"u{i}"] + after, cents) for i, kind, after, cents in log]
-    rows = [(u, kind, at, None if c is None else c / 100) for u, kind, at, c in events]
+def rows_of(spark, looks, events, summaries, **options):
+    """(unit, time) -> values, from a log in any order and cut anyhow."""
+    frame = add_event_summaries(
+        units_frame(spark, looks), events, summaries, as_of="now", **options
+    ).withColumn("now", F.unix_micros("now"))
+    return {row[:2]: row[2:] for row in map(tuple, frame.collect())}
 
-    found = summarise(spark, rows, ALL, list(clocks.items()))
 
-    for unit, now in clocks.items():
-        own = [(kind, at, cents) for u, kind, at, cents in events if u == unit]
-        expected = {summary.name: by_hand(own, summary, now) for summary in ALL}
-        assert found[unit] == expected
+def sql_of(summary):
+    """The summary in SQL, over ``seen``: looks joined with all events of their unit."""
+    length = summary.to_day - summary.from_day
+
+    def inside(first, end):
+        return (
+            f"filter (event_type = '{summary.event_type}' and event_at >= now + to_days({first})"
+            f" and event_at < now + to_days({end}))"
+        )
+
+    own, before = (
+        inside(summary.from_day, summary.to_day),
+        inside(summary.from_day - length, summary.from_day),
+    )
+    return {
+        "count": f"count(*) {own}",
+        "sum": f"coalesce(sum(cents) {own}, 0)::double / 100",
+        "mean": f"(sum(cents) {own})::double / (100 * count(cents) {own})",
+        "max": f"(max(cents) {own})::double / 100",
+        "min": f"(min(cents) {own})::double / 100",
+        "recency": f"(epoch_us(max(now)) - epoch_us(max(event_at) {own}))::double / 86400000000",
+        "distinct": f"count(distinct cents) {own}",
+        "trend": f"((count(*) {own}) - (count(*) {before}))::double / {length}",
+    }[summary.aggregate]
+
+
+def by_duckdb(looks, events, summaries, *, log="events"):
+    naive = [at.replace(tzinfo=None) for _, _, at, _ in events]
+    tables = {
+        "units": {
+            "unit_id": [unit for unit, _ in looks],
+            "now": [at.replace(tzinfo=None) for _, at in looks],
+        },
+        "events": {
+            "unit_id": [row[0] for row in events],
+            "event_type": [row[1] for row in events],
+            "event_at": pa.array(naive, pa.timestamp("us")),
+            "cents": pa.array(
+                [None if row[3] is None else round(row[3] * 100) for row in events], pa.int64()
+            ),
+        },
+    }
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, pa.table(table))
+        rows = connection.execute(
+            f"""
+            select unit_id, epoch_us(now), {", ".join(f"({sql_of(s)})::double" for s in summaries)}
+            from units left join {log} using (unit_id)
+            group by unit_id, now
+            """
+        ).fetchall()
+    return {row[:2]: row[2:] for row in rows}
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_sql_finds_the_same_bits_in_any_log(spark, seed):
+    looks, events = random_log(seed)
+    found = rows_of(spark, looks, events_frame(spark, events), ALL)
+    assert found == by_duckdb(looks, events, ALL)
+
+
+def test_sql_finds_the_same_bits_when_repeats_are_dropped(spark):
+    looks, events = random_log(seed=1, n=500)
+    log = events_frame(spark, [*events, *events[::2], *events[::5]])
+    found = rows_of(spark, looks, log.repartition(3), ALL, drop_repeated=True)
+    twice = [*events, *events]
+    assert found == by_duckdb(looks, twice, ALL, log="(select distinct * from events)")
+
+
+def test_what_happens_from_the_as_of_time_on_changes_no_feature(spark):
+    looks, events = random_log(seed=2)
+    looks = list(dict(looks).items())
+    clock = dict(looks)
+    past = [event for event in events if event[2] < clock[event[0]]]
+    future = [
+        *(
+            (unit, kind, now + after, 99.0)
+            for unit, now in looks
+            for kind in ("buy", "visit")
+            for after in (timedelta(0), TICK, DAY)
+        ),
+    ]
+    known = rows_of(spark, looks, events_frame(spark, events), BACK)
+    shuffled = [events[i] for i in np.random.default_rng(0).permutation(len(events))]
+    assert len(past) < len(events)
+    for log in (past, shuffled + future):
+        assert rows_of(spark, looks, events_frame(spark, log).repartition(3), BACK) == known
+    one_tick_earlier = [(unit, "buy", now - TICK, 99.0) for unit, now in looks]
+    assert rows_of(spark, looks, events_frame(spark, past + one_tick_earlier), BACK) != known

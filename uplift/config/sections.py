@@ -97,7 +97,7 @@ class StaticFeature(Section):
     kind: Literal["numeric", "categorical"]
 
 
-Aggregate = Literal["count", "sum", "mean", "max", "min", "recency"]
+Aggregate = Literal["count", "sum", "mean", "max", "min", "recency", "distinct", "trend"]
 
 
 class EventFeature(Section):
@@ -108,11 +108,21 @@ class EventFeature(Section):
     window_days: Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
+class RatioFeature(Section):
+    """One numeric feature over another; null where the denominator is 0 or either is null."""
+
+    name: Name
+    numerator: str
+    denominator: str
+
+
 class Features(Section):
     """The features of training and of scoring, declared once."""
 
     static: tuple[StaticFeature, ...] = ()
     events: tuple[EventFeature, ...] = ()
+    ratios: tuple[RatioFeature, ...] = ()
+    repeated_events: Literal["keep", "drop"] = "keep"
 
 
 class Training(Section):

@@ -4,12 +4,13 @@ Training and scoring read the same declaration, so the order and the names of th
 from ``conf`` alone.
 """
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from uplift import columns
-from uplift.config import Aggregate, EventFeature, Features
+from uplift.config import Aggregate, EventFeature, Features, RatioFeature
 from uplift.errors import ConfigError
 
 Kind = Literal["numeric", "categorical"]
@@ -51,12 +52,22 @@ class EventColumn:
     window_days: int
 
 
+@dataclass(frozen=True)
+class RatioColumn:
+    """One numeric column over another; null where the denominator is 0 or either is null."""
+
+    name: str
+    numerator: str
+    denominator: str
+
+
 def feature_columns(features: Features) -> tuple[FeatureColumn, ...]:
-    """The columns of the feature matrix in their one order: static attributes, then events.
+    """The columns of the feature matrix in their one order: static, then events, then ratios.
 
     Raises:
-        ConfigError: Nothing is declared, a name is taken twice, or a name belongs to the product.
-            Names that differ only in case are the same name, as they are for Spark.
+        ConfigError: Nothing is declared, a name is taken twice, a name belongs to the product, or
+            a ratio is of something else than two numeric features. Names that differ only in case
+            are the same name, as they are for Spark.
 
     Examples:
         >>> from uplift.config import EventFeature, Features, StaticFeature
@@ -70,6 +81,7 @@ def feature_columns(features: Features) -> tuple[FeatureColumn, ...]:
     declared = tuple(
         [FeatureColumn(feature.name, feature.kind) for feature in features.static]
         + [FeatureColumn(column.name, "numeric") for column in event_columns(features)]
+        + [FeatureColumn(column.name, "numeric") for column in ratio_columns(features)]
     )
     _check_names([column.name for column in declared])
     return declared
@@ -82,6 +94,31 @@ def event_columns(features: Features) -> tuple[EventColumn, ...]:
     per declaration, over its longest window.
     """
     return tuple(column for feature in features.events for column in _columns_of(feature))
+
+
+def ratio_columns(features: Features) -> tuple[RatioColumn, ...]:
+    """The ratios of other columns, in declared order.
+
+    Raises:
+        ConfigError: A ratio is of a column that is not declared, or not a number.
+    """
+    numeric = [feature.name for feature in features.static if feature.kind == "numeric"]
+    numeric += [column.name for column in event_columns(features)]
+    for ratio in features.ratios:
+        _check_side(ratio, "numerator", ratio.numerator, numeric)
+        _check_side(ratio, "denominator", ratio.denominator, numeric)
+    return tuple(RatioColumn(r.name, r.numerator, r.denominator) for r in features.ratios)
+
+
+def _check_side(ratio: RatioFeature, side: str, name: str, numeric: list[str]) -> None:
+    if name not in numeric:
+        close = difflib.get_close_matches(name, numeric, n=1, cutoff=0.6)
+        guess = f" (is it {close[0]!r}?)" if close else ""
+        raise ConfigError(
+            f"the {side} of the ratio {ratio.name!r} is {name!r}{guess}, which is none of the "
+            f"{len(numeric)} numeric features. Name one of `features.static` or `features.events` "
+            "in `features.ratios`."
+        )
 
 
 def _columns_of(feature: EventFeature) -> Iterator[EventColumn]:
@@ -107,8 +144,8 @@ def _check_names(names: list[str]) -> None:
     if doubled:
         raise ConfigError(
             f"{len(doubled)} of {len(names)} feature names appear more than once, upper and lower "
-            f"case alike: {doubled}. Declare each static feature, event type, aggregate and window "
-            "once in `features`."
+            f"case alike: {doubled}. Declare each static feature, event type, aggregate, window "
+            "and ratio once in `features`."
         )
     taken = sorted(RESERVED.intersection(folded))
     if taken:

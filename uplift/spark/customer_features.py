@@ -8,9 +8,10 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.config import Features
 from uplift.errors import ContractError
-from uplift.features.spec import event_columns, feature_columns
+from uplift.features.spec import event_columns, feature_columns, ratio_columns
 from uplift.spark.contracts import column
 from uplift.spark.event_features import DAY_US, add_event_summaries, feature_summaries
+from uplift.spark.ratios import add_ratios
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,15 +25,17 @@ def customer_features(
     """
     timed = customers.withColumn(columns.AS_OF, instant(as_of))
     summaries = feature_summaries(event_columns(features))
-    return add_event_summaries(timed, events, summaries, as_of=columns.AS_OF).transform(
-        as_customer_features, features=features
-    )
+    drop_repeated = features.repeated_events == "drop"
+    return add_event_summaries(
+        timed, events, summaries, as_of=columns.AS_OF, drop_repeated=drop_repeated
+    ).transform(as_customer_features, features=features)
 
 
 def as_customer_features(frame: DataFrame, *, features: Features) -> DataFrame:
     """Put the columns of the table ``customer_features`` in order."""
     names = [feature.name for feature in feature_columns(features)]
-    return frame.select(columns.UNIT_ID, columns.AS_OF, columns.CONTACTABLE, *map(column, names))
+    complete = add_ratios(frame, ratio_columns(features))
+    return complete.select(columns.UNIT_ID, columns.AS_OF, columns.CONTACTABLE, *map(column, names))
 
 
 def scoring_time(events: DataFrame, run_date: date | None, *, source: str) -> datetime:

@@ -2,67 +2,92 @@
 
 Point in time means one inequality, kept here and nowhere else: a feature sees only events before
 the as-of time, an outcome only events from it on.
+
+How it runs: Spark reads the events and throws away what no window can see; blocks of columns, not
+rows, are exchanged by unit, the units among them (``uplift.spark.blocks``); each task adds the
+events of its units up in arrays (``uplift.features.windows``). MEASURED
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import groupby
+from operator import itemgetter
 
-from pyspark.sql import Column, DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from uplift import columns
-from uplift.config import Aggregate
 from uplift.errors import ContractError
-from uplift.features.spec import EventColumn
+from uplift.features.windows import Moments, WindowPart
+from uplift.spark.blocks import bucket_of, buckets_of, exchanged, in_large_pieces, packed
 from uplift.spark.contracts import column
+from uplift.spark.event_definitions import (
+    DAY_US,
+    LARGEST_VALUE,
+    EventPart,
+    EventSummary,
+    feature_summaries,
+    finished,
+    millionths,
+    parts_of,
+)
 
-DAY_US = 86_400_000_000
-LARGEST_VALUE = 1e10  # the int64 sum of millionths holds 900 million events of this value
+__all__ = [
+    "DAY_US",
+    "LARGEST_VALUE",
+    "EventSummary",
+    "add_event_summaries",
+    "feature_summaries",
+    "require_events",
+]
 
-_MILLION = 1e6
-_AT_US, _AS_OF_US, _OFFSET_US = "event_at_us", "as_of_us", "offset_us"
-_ZERO_WHEN_SILENT = ("count", "sum")
-
-
-@dataclass(frozen=True)
-class EventSummary:
-    """One number from a unit's events of one type, from ``from_day`` up to before ``to_day``.
-
-    Days count from the as-of time: an event belongs to the window if
-    ``as_of + from_day <= event_at < as_of + to_day``. A unit without such an event has count and
-    sum 0; its mean, max, min and recency are null.
-    """
-
-    name: str
-    event_type: str
-    aggregate: Aggregate
-    from_day: int
-    to_day: int
-
-
-def feature_summaries(declared: Sequence[EventColumn]) -> list[EventSummary]:
-    """The summaries behind features: windows that end before the as-of time."""
-    return [
-        EventSummary(c.name, c.event_type, c.aggregate, from_day=-c.window_days, to_day=0)
-        for c in declared
-    ]
+_UNITS, _EVENTS = 0, 1  # tags: a bucket's units arrive before its events
+_EVENT_NAMES = ["unit_id", "kind", "at_us", "millionths"]
+_ROWS_AT_ONCE = 100_000
 
 
 def add_event_summaries(
-    units: DataFrame, events: DataFrame, summaries: Sequence[EventSummary], *, as_of: str
+    units: DataFrame,
+    events: DataFrame,
+    summaries: Sequence[EventSummary],
+    *,
+    as_of: str,
+    drop_repeated: bool = False,
 ) -> DataFrame:
-    """Add one double column per summary, as of each unit's own time in the column ``as_of``.
+    """Add one double column per summary, as of each row's own time in the column ``as_of``.
 
-    ``units`` has one row per ``unit_id``. Events count as often as they were logged. Values are
-    added as whole millionths, so a sum does not depend on the order in which Spark meets the
-    events: the same log gives the same bits.
+    What each summary means stands in ``uplift.spark.event_definitions``. ``units`` may have several
+    rows per ``unit_id``, one for each time at which somebody looked. A row without a time sees no
+    event.
+
+    Memory of a task: a few numbers for each of its units and windows, one bucket of units at a
+    time; ``spark.sql.shuffle.partitions`` divides it. Events stream through, so a customer with a
+    million of them costs its rows and no more. Only ``distinct`` keeps a customer's different
+    values, and ``drop_repeated`` the events of a bucket.
+
+    Args:
+        units: ``unit_id``, the column ``as_of``, and whatever else should stay.
+        events: ``unit_id, event_type, event_at, value``.
+        summaries: What to add.
+        as_of: The column of ``units`` with the time.
+        drop_repeated: Count an event that was logged more than once only once.
     """
     if not summaries:
         return units
-    near = _events_near(units, events, summaries, as_of)
-    found = near.groupBy(columns.UNIT_ID).agg(*[_aggregate(s).alias(s.name) for s in summaries])
-    joined = units.join(found, on=columns.UNIT_ID, how="left")
-    return joined.select(*[column(name) for name in units.columns], *map(_silence, summaries))
+    parts = list(dict.fromkeys(part for summary in summaries for part in parts_of(summary)))
+    kinds = sorted({part.event_type for part in parts})
+    wanted = [_window_part(part, kinds) for part in parts]
+    near = _near(events, units, as_of, kinds, wanted)
+    counted = _with_parts(units, near, as_of, wanted, drop_repeated)
+    as_of_us = F.unix_micros(column(as_of))
+    names = dict(zip(parts, _part_names(wanted), strict=True))
+    added = [
+        finished(s, [F.col(names[part]) for part in parts_of(s)], as_of_us=as_of_us).alias(s.name)
+        for s in summaries
+    ]
+    return counted.select(*map(column, units.columns), *added)
 
 
 def require_events(events: DataFrame, event_types: Iterable[str], *, source: str) -> None:
@@ -109,51 +134,88 @@ def require_events(events: DataFrame, event_types: Iterable[str], *, source: str
 _KEYS = (columns.UNIT_ID, columns.EVENT_TYPE, columns.EVENT_AT)
 
 
-def _events_near(
-    units: DataFrame, events: DataFrame, summaries: Sequence[EventSummary], as_of: str
+def _near(
+    events: DataFrame,
+    units: DataFrame,
+    as_of: str,
+    kinds: Sequence[str],
+    wanted: Sequence[WindowPart],
 ) -> DataFrame:
-    """The events that any summary can see, with their time relative to the unit's as-of time."""
-    kinds = sorted({summary.event_type for summary in summaries})
-    first_us = min(summary.from_day for summary in summaries) * DAY_US
-    end_us = max(summary.to_day for summary in summaries) * DAY_US
-    clocks = units.select(columns.UNIT_ID, F.unix_micros(column(as_of)).alias(_AS_OF_US))
-    offset_us = F.col(_AT_US) - F.col(_AS_OF_US)
-    return (
-        events.where(F.col(columns.EVENT_TYPE).isin(kinds))
-        .select(
-            columns.UNIT_ID,
-            columns.EVENT_TYPE,
-            columns.VALUE,
-            F.unix_micros(columns.EVENT_AT).alias(_AT_US),
-        )
-        .join(clocks, on=columns.UNIT_ID)
-        .select(columns.UNIT_ID, columns.EVENT_TYPE, columns.VALUE, offset_us.alias(_OFFSET_US))
-        .where((F.col(_OFFSET_US) >= first_us) & (F.col(_OFFSET_US) < end_us))
+    """``unit_id, kind, at_us, millionths`` of the events that some window of some unit may see."""
+    kind = reduce(
+        lambda otherwise, kind: F.when(
+            F.col(columns.EVENT_TYPE) == kinds[kind], F.lit(kind)
+        ).otherwise(otherwise),
+        range(len(kinds)),
+        F.lit(None),
+    )
+    at_us = F.unix_micros(columns.EVENT_AT)
+    as_of_us = F.unix_micros(column(as_of))
+    first_us = F.min(as_of_us) + min(part.from_us for part in wanted)
+    end_us = F.max(as_of_us) + max(part.to_us for part in wanted)
+    return events.where(
+        F.col(columns.EVENT_TYPE).isin(list(kinds))
+        & (F.col(columns.EVENT_AT) >= units.select(F.timestamp_micros(first_us)).scalar())
+        & (F.col(columns.EVENT_AT) < units.select(F.timestamp_micros(end_us)).scalar())
+    ).select(
+        columns.UNIT_ID,
+        kind.cast("short").alias("kind"),
+        at_us.alias("at_us"),
+        millionths(F.col(columns.VALUE)).alias("millionths"),
     )
 
 
-def _aggregate(summary: EventSummary) -> Column:
-    offset_us = F.col(_OFFSET_US)
-    inside = (
-        (F.col(columns.EVENT_TYPE) == summary.event_type)
-        & (offset_us >= summary.from_day * DAY_US)
-        & (offset_us < summary.to_day * DAY_US)
+def _with_parts(
+    units: DataFrame,
+    near: DataFrame,
+    as_of: str,
+    wanted: Sequence[WindowPart],
+    drop_repeated: bool,
+) -> DataFrame:
+    """The units with one bigint column per part, after one exchange of both tables."""
+    n_partitions = int(units.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    bucket = bucket_of(F.col(columns.UNIT_ID), n_partitions=n_partitions)
+    timed = units.select("*", F.unix_micros(column(as_of)).alias("as_of_us"))
+    both = exchanged(
+        [packed(timed, bucket, tag=_UNITS), packed(near, bucket, tag=_EVENTS)],
+        n_partitions=n_partitions,
     )
-    value = F.when(inside, F.col(columns.VALUE))
-    millionths = F.sum(F.rint(value * _MILLION).cast("bigint"))
-    aggregates = {
-        "count": F.count_if(inside).cast("double"),
-        "sum": millionths / _MILLION,
-        "mean": F.try_divide(millionths, F.count(value) * _MILLION),
-        "max": F.max(value),
-        "min": F.min(value),
-        "recency": -F.max(F.when(inside, offset_us)) / DAY_US,
-    }
-    return aggregates[summary.aggregate]
+    unit_id = units.columns.index(columns.UNIT_ID)
+    names = [*units.columns, *_part_names(wanted)]
+
+    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for bucket in buckets_of(batches):
+            yield from _count_bucket(bucket, unit_id, wanted, names, drop_repeated)
+
+    counts = [T.StructField(name, T.LongType()) for name in _part_names(wanted)]
+    return both.mapInArrow(count, T.StructType([*units.schema, *counts]))
 
 
-def _silence(summary: EventSummary) -> Column:
-    found = column(summary.name)
-    if summary.aggregate in _ZERO_WHEN_SILENT:
-        found = F.coalesce(found, F.lit(0.0))
-    return found.alias(summary.name)
+def _count_bucket(
+    blocks: Iterator[tuple[int, pa.RecordBatch]],
+    unit_id: int,
+    wanted: Sequence[WindowPart],
+    names: Sequence[str],
+    drop_repeated: bool,
+) -> Iterator[pa.RecordBatch]:
+    """The units of a bucket, as they came, and their parts; nothing where it has only events."""
+    by_tag = groupby(blocks, key=itemgetter(0))
+    tag, first = next(by_tag)
+    if tag != _UNITS:
+        return
+    units = pa.Table.from_batches([block for _, block in first]).combine_chunks()
+    near = (block.rename_columns(_EVENT_NAMES) for _, group in by_tag for _, block in group)
+    moments = Moments(unit_ids=units[unit_id], as_of_us=units[units.num_columns - 1])
+    pieces = in_large_pieces(near, _ROWS_AT_ONCE)
+    parts = moments.window_parts(pieces, wanted, drop_repeated=drop_repeated)
+    columns_ = [*units.columns[:-1], *parts]
+    yield from pa.Table.from_arrays(columns_, names=list(names)).to_batches()
+
+
+def _window_part(part: EventPart, kinds: Sequence[str]) -> WindowPart:
+    kind = kinds.index(part.event_type)
+    return WindowPart(kind, part.part, part.from_day * DAY_US, part.to_day * DAY_US)
+
+
+def _part_names(wanted: Sequence[WindowPart]) -> list[str]:
+    return [f"event part {number}" for number in range(len(wanted))]

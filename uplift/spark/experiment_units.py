@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.config import Campaign, Features
 from uplift.errors import ContractError
-from uplift.features.spec import event_columns, feature_columns
+from uplift.features.spec import event_columns, feature_columns, ratio_columns
 from uplift.spark.contracts import column
 from uplift.spark.event_features import EventSummary, add_event_summaries, feature_summaries
+from uplift.spark.ratios import add_ratios
 
 _MOST_NAMED = 5
 _DRAWN = (columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID)
@@ -109,7 +110,10 @@ def experiment_units(
     summaries = [*feature_summaries(event_columns(features)), *outcomes]
     static = [column(feature.name) for feature in features.static]
     known = customers.select(columns.UNIT_ID, *static)
-    frame = add_event_summaries(assignments, events, summaries, as_of=columns.ASSIGNED_AT)
+    drop_repeated = features.repeated_events == "drop"
+    frame = add_event_summaries(
+        assignments, events, summaries, as_of=columns.ASSIGNED_AT, drop_repeated=drop_repeated
+    )
     converted = F.least(F.col(columns.CONVERSION), F.lit(1.0))
     revenue = F.lit(None) if not _has_values(events, campaign.outcome_event) else F.col("revenue")
     return (
@@ -124,7 +128,8 @@ def as_experiment_units(frame: DataFrame, *, features: Features) -> DataFrame:
     """Put the columns of the table ``experiment_units`` in order."""
     cluster_id = F.coalesce(F.col(columns.CLUSTER_ID), F.col(columns.UNIT_ID))
     names = [feature.name for feature in feature_columns(features)]
-    return frame.withColumn(columns.CLUSTER_ID, cluster_id).select(
+    complete = add_ratios(frame, ratio_columns(features))
+    return complete.withColumn(columns.CLUSTER_ID, cluster_id).select(
         *_EXPERIMENT_UNITS, *map(column, names)
     )
 
