@@ -1,10 +1,15 @@
 """From rows to a model: one ensemble for every outcome that the log has."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from uplift.arms import Arms
 from uplift.columns import CONVERSION, REVENUE
-from uplift.errors import ContractError
+from uplift.ensemble import FlatEnsemble
+from uplift.errors import ConfigError, ContractError
 from uplift.features.encoder import FeatureEncoder
 from uplift.learners.base import (
     ArmVector,
@@ -15,8 +20,9 @@ from uplift.learners.base import (
     Vector,
 )
 from uplift.learners.data import TrainingData
-from uplift.learners.meta import fit_t_learner
+from uplift.learners.families import FAMILIES
 from uplift.learners.model import UpliftModel
+from uplift.learners.recipe import DEFAULTS, Options, Recipe
 
 MIN_ARM_ROWS = 100
 
@@ -37,10 +43,14 @@ def fit_model(
     parameters: Parameters,
     rounds: int,
     seed: int,
+    learner: str = "t_learner",
+    options: Options = DEFAULTS,
     weight: Vector | None = None,
+    cluster: npt.NDArray[np.object_] | None = None,
+    propensities: Matrix | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> UpliftModel:
-    """Fit a T-learner for every outcome given.
+    """Fit a learner for every outcome given.
 
     Args:
         features: What ``encoder`` gives, shape (n, d).
@@ -51,26 +61,42 @@ def fit_model(
         encoder: Made the features; it also tells which are categories.
         trainer: Fits one booster.
         parameters: LightGBM parameters (``training.booster``).
-        rounds: Trees per arm (``training.rounds``).
+        rounds: Trees per booster (``training.rounds``).
         seed: Of every random choice (``training.seed``).
+        learner: One of ``FAMILIES``.
+        options: For the families that can be told more.
         weight: How many units a row stands for, shape (n,).
+        cluster: The randomisation unit, as text, shape (n,).
+        propensities: Chance of every arm where it differs between units, shape (n, K + 1).
         metadata: Remarks that travel with the model and are no part of its version.
+
+    Raises:
+        ConfigError: There is no such learner.
     """
+    if learner not in FAMILIES:
+        raise ConfigError(
+            f"learner {learner!r} is unknown; `training.candidates` may name {', '.join(FAMILIES)}."
+        )
     unknown = sorted(outcomes.keys() - _OBJECTIVES.keys())
     if unknown:
         raise ContractError(f"no learner for {unknown}; outcomes are {sorted(_OBJECTIVES)}.")
-    ensembles = {
-        outcome: fit_t_learner(
-            TrainingData(features, arm, values, propensity, weight),
-            len(arms.names),
-            trainer,
-            objective=_OBJECTIVES[outcome],
-            parameters=parameters,
-            rounds=rounds,
-            categorical=encoder.categorical_indices,
-            seed=seed,
-            min_arm_rows=MIN_ARM_ROWS,
+    recipe = Recipe(
+        trainer=trainer,
+        objective="binary",
+        parameters=parameters,
+        rounds=rounds,
+        categorical=encoder.categorical_indices,
+        seed=seed,
+        min_arm_rows=MIN_ARM_ROWS,
+        options=options,
+    )
+
+    def fitted(outcome: str) -> FlatEnsemble:
+        data = TrainingData(
+            features, arm, outcomes[outcome], propensity, weight, cluster, propensities
         )
-        for outcome, values in outcomes.items()
-    }
+        own = replace(recipe, objective=_OBJECTIVES[outcome])
+        return FAMILIES[learner](data, len(arms.names), own)
+
+    ensembles = {outcome: fitted(outcome) for outcome in outcomes}
     return UpliftModel(arms, encoder, ensembles, metadata or {})
