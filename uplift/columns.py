@@ -7,6 +7,7 @@ CLUSTER_ID = "cluster_id"  # the randomisation unit; the unit itself where units
 ARM = "arm"  # int, 0 is control; a name only in raw inputs and exports
 ASSIGNED_AT = "assigned_at"
 PROPENSITY = "propensity"  # chance of the arm actually drawn
+PROPENSITIES = "propensities"  # array<double>, arms 0..K; where chances differ between units
 SPLIT = "split"  # "train" or "test"
 AS_OF = "as_of"
 

@@ -1,6 +1,7 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.section import Section
 from uplift.config.sections import (
     Aggregate,
     Campaign,
@@ -14,21 +15,21 @@ from uplift.config.sections import (
     Inputs,
     PolicyRules,
     RawInputs,
-    Section,
     Segments,
     Serving,
     Simulation,
     SparkSettings,
     StaticFeature,
     Tracking,
-    Training,
     Treatment,
     Value,
 )
+from uplift.config.training import Candidate, Training
 
 __all__ = [
     "Aggregate",
     "Campaign",
+    "Candidate",
     "Config",
     "Evaluation",
     "EventFeature",

@@ -8,22 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from uplift.arms import Arms, arms_of
+from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
+from uplift.config.training import Training
 from uplift.errors import ContractError
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Treatment(Section):
@@ -149,18 +139,6 @@ class ExperimentChecks(Section):
     override_failed_verdict_by: str | None = None
 
 
-class Training(Section):
-    """How the learner is fitted."""
-
-    learner: Literal["t_learner"]
-    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
-    salt: str
-    seed: int
-    max_rows: Count
-    booster: dict[str, bool | int | float | str]
-    rounds: Count
-
-
 class Evaluation(Section):
     """How the held-out rows judge a ranking."""
 
@@ -221,7 +199,7 @@ class Simulation(Section):
     scenario: Path
     n_units: Count
     seed: Annotated[int, Field(ge=0)]
-    knobs: dict[str, float] = {}
+    knobs: Annotated[dict[str, float], Field(default_factory=dict)]
 
 
 class Config(Section):

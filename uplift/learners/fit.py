@@ -1,7 +1,7 @@
 """From rows to a model: one ensemble for every outcome that the log has."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,53 @@ MIN_ARM_ROWS = 100
 _OBJECTIVES: Mapping[str, Objective] = {CONVERSION: "binary", REVENUE: "regression"}
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is fitted and how, without the rows.
+
+    Attributes:
+        trainer: Fits one booster.
+        parameters: LightGBM parameters (``training.booster``).
+        rounds: Trees per booster (``training.rounds``).
+        seed: Of every random choice (``training.seed``).
+        learner: One of ``FAMILIES``.
+        options: For the families that can be told more.
+
+    Raises:
+        ConfigError: There is no such learner.
+    """
+
+    trainer: BoosterTrainer
+    parameters: Parameters
+    rounds: int
+    seed: int
+    learner: str = "t_learner"
+    options: Options = DEFAULTS
+
+    def __post_init__(self) -> None:
+        if self.learner not in FAMILIES:
+            raise ConfigError(
+                f"learner {self.learner!r} is none of the {len(FAMILIES)} families; "
+                f"`training.candidates` may name {', '.join(FAMILIES)}."
+            )
+
+    def fit(
+        self, data: TrainingData, outcome: str, n_arms: int, *, categorical: Sequence[int]
+    ) -> FlatEnsemble:
+        """Expected ``outcome`` (``conversion`` or ``revenue``) per arm, control first."""
+        recipe = Recipe(
+            trainer=self.trainer,
+            objective=_OBJECTIVES[outcome],
+            parameters=self.parameters,
+            rounds=self.rounds,
+            categorical=categorical,
+            seed=self.seed,
+            min_arm_rows=MIN_ARM_ROWS,
+            options=self.options,
+        )
+        return FAMILIES[self.learner](data, n_arms, recipe)
+
+
 def fit_model(
     features: Matrix,
     arm: ArmVector,
@@ -39,12 +86,7 @@ def fit_model(
     *,
     arms: Arms,
     encoder: FeatureEncoder,
-    trainer: BoosterTrainer,
-    parameters: Parameters,
-    rounds: int,
-    seed: int,
-    learner: str = "t_learner",
-    options: Options = DEFAULTS,
+    plan: Plan,
     weight: Vector | None = None,
     cluster: npt.NDArray[np.object_] | None = None,
     propensities: Matrix | None = None,
@@ -59,44 +101,22 @@ def fit_model(
         outcomes: ``conversion`` (0 or 1), and ``revenue`` (euro) where it is to be modelled.
         arms: The campaign's arms.
         encoder: Made the features; it also tells which are categories.
-        trainer: Fits one booster.
-        parameters: LightGBM parameters (``training.booster``).
-        rounds: Trees per booster (``training.rounds``).
-        seed: Of every random choice (``training.seed``).
-        learner: One of ``FAMILIES``.
-        options: For the families that can be told more.
+        plan: What is fitted and how.
         weight: How many units a row stands for, shape (n,).
         cluster: The randomisation unit, as text, shape (n,).
         propensities: Chance of every arm where it differs between units, shape (n, K + 1).
         metadata: Remarks that travel with the model and are no part of its version.
-
-    Raises:
-        ConfigError: There is no such learner.
     """
-    if learner not in FAMILIES:
-        raise ConfigError(
-            f"learner {learner!r} is unknown; `training.candidates` may name {', '.join(FAMILIES)}."
-        )
     unknown = sorted(outcomes.keys() - _OBJECTIVES.keys())
     if unknown:
         raise ContractError(f"no learner for {unknown}; outcomes are {sorted(_OBJECTIVES)}.")
-    recipe = Recipe(
-        trainer=trainer,
-        objective="binary",
-        parameters=parameters,
-        rounds=rounds,
-        categorical=encoder.categorical_indices,
-        seed=seed,
-        min_arm_rows=MIN_ARM_ROWS,
-        options=options,
-    )
-
-    def fitted(outcome: str) -> FlatEnsemble:
-        data = TrainingData(
-            features, arm, outcomes[outcome], propensity, weight, cluster, propensities
+    ensembles = {
+        outcome: plan.fit(
+            TrainingData(features, arm, values, propensity, weight, cluster, propensities),
+            outcome,
+            len(arms.names),
+            categorical=encoder.categorical_indices,
         )
-        own = replace(recipe, objective=_OBJECTIVES[outcome])
-        return FAMILIES[learner](data, len(arms.names), own)
-
-    ensembles = {outcome: fitted(outcome) for outcome in outcomes}
+        for outcome, values in outcomes.items()
+    }
     return UpliftModel(arms, encoder, ensembles, metadata or {})

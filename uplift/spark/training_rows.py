@@ -28,6 +28,8 @@ class TrainingRows:
         features: Shape (n, d).
         arm: Shape (n,).
         propensity: Shape (n,).
+        cluster: The randomisation unit, as text, shape (n,).
+        propensities: Chance of every arm, shape (n, K + 1), if the table has them.
         outcomes: By name, each of shape (n,).
         n_available: Rows there were before sampling.
     """
@@ -36,6 +38,8 @@ class TrainingRows:
     features: Vector
     arm: npt.NDArray[np.int64]
     propensity: Vector
+    cluster: npt.NDArray[np.object_]
+    propensities: Vector | None
     outcomes: Mapping[str, Vector]
     n_available: int
 
@@ -73,7 +77,10 @@ def training_rows(
         frame = frame.where(
             hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
         )
-    wanted = [columns.UNIT_ID, columns.ARM, columns.PROPENSITY, *outcomes, *names]
+    design = [columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
+    if columns.PROPENSITIES in frame.columns:
+        design.append(columns.PROPENSITIES)
+    wanted = [columns.UNIT_ID, *design, *outcomes, *names]
     table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
     for name in outcomes:
         _require_outcome(table, name, source)
@@ -88,9 +95,15 @@ def training_rows(
         features=encoder.encode(table),
         arm=table[columns.ARM].to_numpy().astype(np.int64),
         propensity=table[columns.PROPENSITY].to_numpy(),
+        cluster=np.array(table[columns.CLUSTER_ID].to_pylist(), dtype=object),
+        propensities=_chances(table) if columns.PROPENSITIES in design else None,
         outcomes={name: table[name].to_numpy() for name in outcomes},
         n_available=n_available,
     )
+
+
+def _chances(table: pa.Table) -> Vector:
+    return np.array(table[columns.PROPENSITIES].to_pylist(), dtype=np.float64)
 
 
 def _require_outcome(table: pa.Table, name: str, source: str) -> None:

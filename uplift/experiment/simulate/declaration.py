@@ -8,7 +8,7 @@ from pydantic import Field
 
 from uplift.arms import Arms
 from uplift.config import Section
-from uplift.config.sections import Name, Share
+from uplift.config.section import Name, Share
 from uplift.experiment.simulate.equations import (
     Category,
     Count,
