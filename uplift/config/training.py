@@ -53,8 +53,11 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> "Training":
-        names = [candidate.name for candidate in self.candidates]
+        names = ["response", *(candidate.name for candidate in self.candidates)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"candidates share the name {twice[0]!r}; give each its own")
+            raise ValueError(
+                f"the name {twice[0]!r} is given twice; give each candidate its own, and none that "
+                "of the baseline, response"
+            )
         return self
