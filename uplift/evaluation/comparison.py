@@ -29,6 +29,11 @@ def mean_autoc(
     models are never mixed. The same seed and keys give the same replicates, so two candidates can
     be compared replicate by replicate.
 
+    For comparing, not for proof: the replicates take the models as given, but the models of two
+    folds have learned from each other's rows. Where nothing is to be found their luck agrees, and
+    the spread of the replicates is too small, with two folds by up to the root of 2 (Wager 2024,
+    "Sequential validation of treatment heterogeneity"). Proof takes rows that no model has seen.
+
     Args:
         priorities: What to rank by for each treatment, shape (n, K).
         arm: Shape (n,).

@@ -34,7 +34,7 @@ class Trial:
 
     @property
     def autoc(self) -> Estimate:
-        """Averaged over folds and treatments, with its interval."""
+        """Averaged over folds and treatments; its interval compares, see ``mean_autoc``."""
         return from_replicates(self.replicates, level=self.level)
 
 
