@@ -3,10 +3,10 @@
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
 so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
-a run with that model to MLflow, with a child run for every candidate and one for the response
-model that is there to be beaten, and registers the model as ``challenger``. An experiment that
-failed its checks is refused, unless ``experiment.override_failed_verdict_by`` names who answers
-for it.
+the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
+child run for every candidate and one for the response model that is there to be beaten. An
+experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
+names who answers for it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
 
@@ -29,6 +29,7 @@ from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
+from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
@@ -42,7 +43,7 @@ from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
 from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run, log_trial, numbers_in
 from uplift.tracking.store import TrackingStore, open_store
-from uplift.workspace import Workspace, read_document
+from uplift.workspace import Workspace, read_document, write_document
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def run(spark: SparkSession, config: Config) -> None:
     rows = rows_to_learn_from(table, config)
     trials = compare(rows, config)
     best = chosen(trials)
-    model = fit(rows, best.plan, config, digest=found.digest)
+    model = fit(rows, best.name, best.plan, config, digest=found.digest)
     version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
     for trial in trials:
         log_trial(
@@ -72,6 +73,7 @@ def run(spark: SparkSession, config: Config) -> None:
             parameters=plan_settings(trial.plan),
             findings=Findings(metrics=numbers_of(trial)),
         )
+    write_document(workspace.report("training"), training_report(trials, best, config))
     event(
         log,
         "model.trained",
@@ -171,8 +173,10 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
     return trials
 
 
-def fit(rows: TrainingRows, plan: Plan, config: Config, *, digest: str) -> UpliftModel:
-    """Fit a plan on all training rows; ``digest`` names the data in the model's metadata."""
+def fit(
+    rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
+) -> UpliftModel:
+    """Fit a candidate on all training rows; ``digest`` names the data in the model's metadata."""
     return fit_model(
         rows.features,
         rows.arm,
@@ -183,8 +187,25 @@ def fit(rows: TrainingRows, plan: Plan, config: Config, *, digest: str) -> Uplif
         plan=plan,
         cluster=rows.cluster,
         propensities=rows.propensities,
-        metadata={"learner": plan.learner, TRAINING_SET: digest},
+        metadata={"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest},
     )
+
+
+def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
+    """The report ``training``: who was tried, how well each ranked, and who was chosen."""
+    return {
+        "chosen": best.name,
+        "outcome": config.campaign.value.basis,
+        "folds": config.training.folds,
+        "trials": {
+            trial.name: {
+                "learner": trial.plan.learner,
+                "is_baseline": trial.plan.learner == RESPONSE,
+                "autoc": trial.autoc.to_document(),
+            }
+            for trial in trials
+        },
+    }
 
 
 def enter(
@@ -202,7 +223,7 @@ def enter(
     return log_model_run(
         store,
         model,
-        name=model.metadata["learner"],
+        name=trial.name if trial else model.metadata["learner"],
         parameters={**settings(config), **(plan_settings(trial.plan) if trial else {})},
         lesson=Lesson(TRAINING_SET, found.digest, found.n_rows, found.schema, str(source)),
         code=code_version(),

@@ -110,6 +110,13 @@ def test_every_candidate_and_the_response_model_is_a_child_run(
     assert {run.data.params["learner"] for run in children} == {*names, "response"}
     assert parent.data.metrics["validation.autoc.estimate"] == autoc[parent.info.run_name]
 
+    path = Workspace(trained.config.workspace).report("training")
+    report = json.loads(path.read_text())
+    assert report["chosen"] == parent.info.run_name
+    assert list(report["trials"]) == sorted([*names, "response"])
+    assert report["trials"]["response"]["is_baseline"]
+    assert {n: trial["autoc"]["estimate"] for n, trial in report["trials"].items()} == autoc
+
 
 def test_a_candidate_that_the_log_does_not_allow_steps_aside(
     table: DataFrame, trained: Trained
@@ -137,8 +144,8 @@ def test_the_version_does_not_depend_on_how_the_table_is_cut(
     as_written = train_model.rows_to_learn_from(table, trained.config)
     np.testing.assert_array_equal(rows.features, as_written.features)
     np.testing.assert_array_equal(rows.outcomes["conversion"], as_written.outcomes["conversion"])
-    plan = train_model.chosen(train_model.compare(rows, trained.config)).plan
-    model = train_model.fit(rows, plan, trained.config, digest="")
+    best = train_model.chosen(train_model.compare(rows, trained.config))
+    model = train_model.fit(rows, best.name, best.plan, trained.config, digest="")
     assert model.version == challenger.model_version
 
 
@@ -157,7 +164,7 @@ def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trai
     config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
     rows = train_model.rows_to_learn_from(table, config)
     plan = train_model.plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
-    model = train_model.fit(rows, plan, config, digest="")
+    model = train_model.fit(rows, "t", plan, config, digest="")
     assert model.outcomes == ("conversion", "revenue")
 
 
