@@ -1,8 +1,12 @@
 """Learn from the training set whom a coupon moves, and enter the model as the challenger.
 
-Reads the table ``training_set`` and the report ``experiment``; writes a run with the model to
-MLflow, and registers it as ``challenger``. An experiment that failed its checks is refused, unless
-``experiment.override_failed_verdict_by`` names who answers for it.
+Reads the table ``training_set`` and the report ``experiment``. Every candidate of
+``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
+so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
+the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
+child run for every candidate and one for the response model that is there to be beaten. An
+experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
+names who answers for it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
 
@@ -13,6 +17,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,21 +26,26 @@ from jobs.build_training_set import TRAINING_SET
 from jobs.check_experiment import experiment_report, require_sound
 from uplift import columns
 from uplift.config import Config
+from uplift.errors import OverlapError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.fit import fit_model
+from uplift.learners.data import TrainingData
+from uplift.learners.families import RESPONSE
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
+from uplift.selection.plans import plans_of
+from uplift.selection.trial import Trial, chosen, hold_trial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
 from uplift.spark.training_rows import TrainingRows, training_rows
 from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
-from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run
+from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run, log_trial, numbers_in
 from uplift.tracking.store import TrackingStore, open_store
-from uplift.workspace import Workspace
+from uplift.workspace import Workspace, write_document
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +62,24 @@ def run(spark: SparkSession, config: Config) -> None:
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)
     rows = rows_to_learn_from(table, config)
-    model = fit(rows, config, digest=found.digest)
-    version = enter(store, model, rows, found, config, alias=CHALLENGER)
+    trials = compare(rows, config)
+    best = chosen(trials)
+    model = fit(rows, best.name, best.plan, config, digest=found.digest)
+    version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
+    for trial in trials:
+        log_trial(
+            store,
+            parent=version.run_id,
+            name=trial.name,
+            parameters=plan_settings(trial.plan),
+            findings=Findings(metrics=numbers_of(trial)),
+        )
+    write_document(workspace.report("training"), training_report(trials, best, config))
     event(
         log,
         "model.trained",
+        candidate=best.name,
+        learner=best.plan.learner,
         model_version=model.version,
         registered_version=version.number,
         rows=len(rows.arm),
@@ -86,8 +109,60 @@ def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
     )
 
 
-def fit(rows: TrainingRows, config: Config, *, digest: str) -> UpliftModel:
-    """Fit the learner of the config; ``digest`` names the data in the model's metadata."""
+def compare(rows: TrainingRows, config: Config) -> list[Trial]:
+    """Try every candidate, in the order of the config, and the response model.
+
+    They are judged by the outcome that pays. A candidate whose method is not valid for this log's
+    propensities steps aside with a warning; if none is left, that is the error.
+    """
+    outcome = config.campaign.value.basis
+    data = TrainingData(
+        rows.features,
+        rows.arm,
+        rows.outcomes[outcome],
+        rows.propensity,
+        cluster=rows.cluster,
+        propensities=rows.propensities,
+    )
+    plans = plans_of(config.training, config.campaign, LocalTrainer())
+    trials: list[Trial] = []
+    refusals = []
+    for name, plan in plans.items():
+        start = time.monotonic()
+        try:
+            trial = hold_trial(
+                name,
+                plan,
+                data,
+                outcome,
+                len(config.campaign.arms.names),
+                categorical=rows.encoder.categorical_indices,
+                n_folds=config.training.folds,
+                salt=f"{config.training.salt}:validation",
+                how=config.evaluation,
+            )
+        except OverlapError as refusal:
+            event(log, "candidate.refused", level=logging.WARNING, candidate=name, why=str(refusal))
+            refusals.append(refusal)
+            continue
+        trials.append(trial)
+        event(
+            log,
+            "candidate.tried",
+            candidate=name,
+            autoc=trial.autoc.estimate,
+            autoc_standard_error=trial.autoc.standard_error,
+            seconds=round(time.monotonic() - start, 1),
+        )
+    if len(refusals) == len(config.training.candidates):
+        raise refusals[0]
+    return trials
+
+
+def fit(
+    rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
+) -> UpliftModel:
+    """Fit a candidate on all training rows; ``digest`` names the data in the model's metadata."""
     return fit_model(
         rows.features,
         rows.arm,
@@ -95,12 +170,28 @@ def fit(rows: TrainingRows, config: Config, *, digest: str) -> UpliftModel:
         rows.outcomes,
         arms=config.campaign.arms,
         encoder=rows.encoder,
-        trainer=LocalTrainer(),
-        parameters=config.training.booster,
-        rounds=config.training.rounds,
-        seed=config.training.seed,
-        metadata={"learner": config.training.learner, TRAINING_SET: digest},
+        plan=plan,
+        cluster=rows.cluster,
+        propensities=rows.propensities,
+        metadata={"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest},
     )
+
+
+def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
+    """The report ``training``: who was tried, how well each ranked, and who was chosen."""
+    return {
+        "chosen": best.name,
+        "outcome": config.campaign.value.basis,
+        "folds": config.training.folds,
+        "trials": {
+            trial.name: {
+                "learner": trial.plan.learner,
+                "is_baseline": trial.plan.learner == RESPONSE,
+                "autoc": trial.autoc.to_document(),
+            }
+            for trial in trials
+        },
+    }
 
 
 def enter(
@@ -111,20 +202,22 @@ def enter(
     config: Config,
     *,
     alias: Alias,
+    trial: Trial | None = None,
 ) -> RegisteredVersion:
-    """Log the training as a run, and register its model."""
+    """Log the training as a run, and register its model; ``trial``: what spoke for it."""
     source = Workspace(config.workspace).table(TRAINING_SET)
     return log_model_run(
         store,
         model,
-        name=model.metadata["learner"],
-        parameters=settings(config),
+        name=trial.name if trial else model.metadata["learner"],
+        parameters={**settings(config), **(plan_settings(trial.plan) if trial else {})},
         lesson=Lesson(TRAINING_SET, found.digest, found.n_rows, found.schema, str(source)),
         code=code_version(),
         findings=Findings(
             metrics={
                 "training.rows": float(len(rows.arm)),
                 "training.rows_available": float(rows.n_available),
+                **(numbers_of(trial) if trial else {}),
             },
             documents={
                 "config.json": config.model_dump(mode="json", exclude=SECRET),
@@ -136,15 +229,25 @@ def enter(
 
 
 def settings(config: Config) -> dict[str, Setting]:
-    """The section ``training``, flat, and what the campaign says about outcomes."""
-    training = config.training.model_dump(exclude={"booster"})
-    booster = {f"booster.{name}": value for name, value in config.training.booster.items()}
+    """The section ``training`` but for its candidates, and what the campaign says of outcomes."""
     return {
-        **training,
-        **booster,
+        **config.training.model_dump(exclude={"booster", "candidates", "rounds"}),
+        "candidates": ", ".join(candidate.name for candidate in config.training.candidates),
         "outcomes": ", ".join(outcomes_of(config)),
         "override_failed_verdict_by": config.experiment.override_failed_verdict_by,
     }
+
+
+def plan_settings(plan: Plan) -> dict[str, Setting]:
+    """A plan, flat."""
+    options = {name: str(value) for name, value in asdict(plan.options).items()}
+    booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
+    return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}
+
+
+def numbers_of(trial: Trial) -> dict[str, float]:
+    """AUTOC on held-out folds of the training rows, with its interval."""
+    return dict(numbers_in(trial.autoc.to_document(), "validation.autoc."))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

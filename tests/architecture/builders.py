@@ -26,6 +26,7 @@ RANK: Mapping[str, int] = {
     "uplift.evaluation": 3,
     "uplift.policy": 3,
     "uplift.monitoring": 3,
+    "uplift.selection": 4,
     "uplift.spark": 4,
     "uplift.tracking": 4,
     "uplift.audience": 4,

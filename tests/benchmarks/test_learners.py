@@ -14,7 +14,7 @@ from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
 from uplift.learners.base import Matrix, Vector
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.fit import fit_model
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel, load_model
 
 N_ROWS, N_FEATURES, ROUNDS, SEED = 30_000, 20, 300, 7
@@ -41,10 +41,12 @@ def fit() -> UpliftModel:
         {CONVERSION: outcome},
         arms=ARMS,
         encoder=fit_encoder(columns, {}),
-        trainer=LocalTrainer(),
-        parameters=PARAMETERS,
-        rounds=ROUNDS,
-        seed=SEED,
+        plan=Plan(
+            trainer=LocalTrainer(),
+            parameters=PARAMETERS,
+            rounds=ROUNDS,
+            seed=SEED,
+        ),
     )
 
 

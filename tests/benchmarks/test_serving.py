@@ -29,7 +29,7 @@ from uplift.audience.snapshot import publish, staging_folder
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.fit import fit_model
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.online.sqlite import SqliteStore, build_store
 from uplift.tracking.package import save_pyfunc
@@ -59,10 +59,12 @@ def model(matrix: np.ndarray) -> UpliftModel:
         {"conversion": (random.random(len(features)) < chance).astype(float)},
         arms=ARMS,
         encoder=fit_encoder([FeatureColumn(name, "numeric") for name in NAMES], {}),
-        trainer=LocalTrainer(),
-        parameters={"num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 50},
-        rounds=120,
-        seed=1,
+        plan=Plan(
+            trainer=LocalTrainer(),
+            parameters={"num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 50},
+            rounds=120,
+            seed=1,
+        ),
     )
 
 

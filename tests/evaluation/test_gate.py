@@ -16,6 +16,7 @@ from uplift.evaluation.uncertainty import Estimate
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
 from uplift.learners.meta import fit_t_learner
+from uplift.learners.recipe import Recipe
 
 PROVEN = Estimate(0.02, 0.01, 0.03, 0.005)
 UNPROVEN = Estimate(0.02, -0.001, 0.04, 0.01)
@@ -120,18 +121,16 @@ def test_a_ranking_that_knows_nothing_is_proven_as_rarely_as_the_level_says() ->
 
 def learned(features: np.ndarray, arm: np.ndarray, outcome: np.ndarray) -> FlatEnsemble:
     data = TrainingData(features, arm, outcome, np.full(len(arm), 0.5))
-    parameters = {"num_leaves": 15, "min_data_in_leaf": 100, "learning_rate": 0.1}
-    return fit_t_learner(
-        data,
-        2,
-        LocalTrainer(num_threads=1),
+    recipe = Recipe(
+        trainer=LocalTrainer(num_threads=1),
         objective="binary",
-        parameters=parameters,
+        parameters={"num_leaves": 15, "min_data_in_leaf": 100, "learning_rate": 0.1},
         rounds=30,
         categorical=[],
         seed=0,
         min_arm_rows=100,
     )
+    return fit_t_learner(data, 2, recipe)
 
 
 @pytest.mark.slow

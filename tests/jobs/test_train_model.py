@@ -1,7 +1,7 @@
 """Training: the same rows give the same model, and MLflow knows where it came from."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlflow.artifacts
@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import train_model
 from tests.jobs.builders import config_of, training_set, write_training_set
 from uplift.config import Config
-from uplift.errors import ContractError, ExperimentError
+from uplift.errors import ContractError, ExperimentError, OverlapError
+from uplift.learners.boosting import LocalTrainer
 from uplift.spark.fingerprint import fingerprint
 from uplift.tracking.registry import (
     CHALLENGER,
@@ -93,6 +94,47 @@ def test_the_run_names_the_data_and_keeps_the_config_without_its_secrets(
     assert json.loads(Path(kept, "documents", "experiment.json").read_text())["verdict"] == "pass"
 
 
+def test_every_candidate_and_the_response_model_is_a_child_run(
+    trained: Trained, challenger: RegisteredVersion
+) -> None:
+    parent = trained.store.client.get_run(challenger.run_id)
+    children = trained.store.client.search_runs(
+        [trained.store.experiment_id], f"tags.mlflow.parentRunId = '{challenger.run_id}'"
+    )
+    by_name = {run.info.run_name: run for run in children}
+    names = [candidate.name for candidate in trained.config.training.candidates]
+    assert set(by_name) == {*names, "response"}
+    autoc = {name: run.data.metrics["validation.autoc.estimate"] for name, run in by_name.items()}
+    assert all(autoc[name] > 0.0 for name in names)
+    assert all(run.data.metrics["validation.autoc.low"] < autoc[n] for n, run in by_name.items())
+    assert {run.data.params["learner"] for run in children} == {*names, "response"}
+    assert parent.data.metrics["validation.autoc.estimate"] == autoc[parent.info.run_name]
+
+    path = Workspace(trained.config.workspace).report("training")
+    report = json.loads(path.read_text())
+    assert report["chosen"] == parent.info.run_name
+    assert list(report["trials"]) == sorted([*names, "response"])
+    assert report["trials"]["response"]["is_baseline"]
+    assert {n: trial["autoc"]["estimate"] for n, trial in report["trials"].items()} == autoc
+
+
+def test_a_candidate_that_the_log_does_not_allow_steps_aside(
+    table: DataFrame, trained: Trained
+) -> None:
+    candidates = (
+        "[{name: z, learner: class_transformation}, {name: t, learner: t_learner, rounds: 5}]"
+    )
+    config = config_of(trained.config.workspace, f"training.candidates={candidates}")
+    rows = train_model.rows_to_learn_from(table, config)
+    uneven = replace(rows, propensity=np.where(rows.features[:, 0] > 40.0, 0.3, 0.35))
+    assert [trial.name for trial in train_model.compare(uneven, config)] == ["t", "response"]
+    only = config_of(
+        trained.config.workspace, "training.candidates=[{name: z, learner: class_transformation}]"
+    )
+    with pytest.raises(OverlapError, match="varies between"):
+        train_model.compare(uneven, only)
+
+
 @pytest.mark.parametrize("partitions", [1, 8])
 def test_the_version_does_not_depend_on_how_the_table_is_cut(
     table: DataFrame, trained: Trained, challenger: RegisteredVersion, partitions: int
@@ -102,7 +144,8 @@ def test_the_version_does_not_depend_on_how_the_table_is_cut(
     as_written = train_model.rows_to_learn_from(table, trained.config)
     np.testing.assert_array_equal(rows.features, as_written.features)
     np.testing.assert_array_equal(rows.outcomes["conversion"], as_written.outcomes["conversion"])
-    model = train_model.fit(rows, trained.config, digest="")
+    best = train_model.chosen(train_model.compare(rows, trained.config))
+    model = train_model.fit(rows, best.name, best.plan, trained.config, digest="")
     assert model.version == challenger.model_version
 
 
@@ -120,7 +163,9 @@ def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
 def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
     config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
     rows = train_model.rows_to_learn_from(table, config)
-    assert train_model.fit(rows, config, digest="").outcomes == ("conversion", "revenue")
+    plan = train_model.plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
+    model = train_model.fit(rows, "t", plan, config, digest="")
+    assert model.outcomes == ("conversion", "revenue")
 
 
 def test_revenue_that_is_not_logged_cannot_be_learned(spark: SparkSession, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_log_that_nobody_randomised_is_refused_until_conf_says_so_and_then_wei
     kept = {row["unit_id"]: row["propensities"] for row in estimated if not row["is_trimmed"]}
     assert kept.keys() == arms.keys()
     assert all(by_chance[unit] == kept[unit][arm] for unit, arm in arms.items())
+    assert dict(zip(units, table["propensities"].to_pylist(), strict=True)) == kept
 
 
 def pooled_tables():

@@ -9,9 +9,10 @@ from uplift.columns import CONVERSION, REVENUE
 from uplift.ensemble import constant
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
-from uplift.learners.base import Matrix, Objective, Parameters, Vector
+from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
 from uplift.learners.model import UpliftModel
+from uplift.learners.recipe import DEFAULTS, Options, Recipe
 
 ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
 ENCODER = fit_encoder(
@@ -56,6 +57,8 @@ class MeanTrainer:
         rounds: int,
         categorical: Sequence[int],
         seed: int,
+        init_score: Vector | None = None,
+        increasing: Sequence[int] = (),
     ) -> str:
         mean = float(np.average(outcome, weights=weight))
         is_binary = objective == "binary"
@@ -75,6 +78,29 @@ def eight_rows(**changed: object) -> TrainingData:
         "propensity": np.array([0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]),
     }
     return TrainingData(**(columns | changed))  # type: ignore[arg-type]
+
+
+def recipe_of(
+    trainer: BoosterTrainer | None = None,
+    *,
+    objective: Objective = "regression",
+    parameters: Parameters | None = None,
+    rounds: int = 1,
+    categorical: Sequence[int] = (),
+    min_arm_rows: int = 1,
+    options: Options = DEFAULTS,
+) -> Recipe:
+    """Means for everybody, unless another trainer is given."""
+    return Recipe(
+        trainer=trainer or MeanTrainer(),
+        objective=objective,
+        parameters=parameters or {},
+        rounds=rounds,
+        categorical=categorical,
+        seed=1,
+        min_arm_rows=min_arm_rows,
+        options=options,
+    )
 
 
 def constant_model(**changed: object) -> UpliftModel:

@@ -82,3 +82,61 @@ def test_a_conversion_must_be_nought_or_one() -> None:
     eight_rows().require_binary()
     with pytest.raises(ContractError, match=r"conversion is 0.5 in 1 of 8 rows"):
         eight_rows(outcome=np.append(OUTCOME[:7], 0.5)).require_binary()
+
+
+def test_chosen_rows_keep_all_their_columns() -> None:
+    data = eight_rows(
+        features=np.arange(16.0).reshape(8, 2),
+        weight=np.arange(1.0, 9.0),
+        cluster=np.array(list("abcdefgh"), dtype=object),
+        propensities=np.tile([0.5, 0.25, 0.25], (8, 1)),
+    )
+    chosen = data.where(data.arm == 1)
+    assert chosen.features.tolist() == [[8.0, 9.0], [10.0, 11.0]]
+    assert (chosen.outcome.tolist(), chosen.propensity.tolist()) == ([0.0, 1.0], [0.25, 0.25])
+    assert chosen.weight is not None
+    assert chosen.weight.tolist() == [5.0, 6.0]
+    assert chosen.cluster is not None
+    assert chosen.cluster.tolist() == ["e", "f"]
+    assert chosen.propensities is not None
+    assert chosen.propensities.shape == (2, 3)
+
+
+def test_columns_that_are_not_given_stay_so() -> None:
+    chosen = eight_rows().where(np.arange(8) < 3)
+    assert (chosen.weight, chosen.cluster, chosen.propensities) == (None, None, None)
+
+
+def test_a_factor_weighs_rows_that_have_no_weight_and_multiplies_those_that_have() -> None:
+    factor = np.full(8, 3.0)
+    assert eight_rows().weighted_by(None) is None
+    assert eight_rows().weighted_by(factor) is factor
+    weighted = eight_rows(weight=np.full(8, 2.0))
+    assert weighted.weighted_by(None) is weighted.weight
+    assert np.asarray(weighted.weighted_by(factor)).tolist() == [6.0] * 8
+
+
+@pytest.mark.parametrize(
+    "chances",
+    [
+        [0.5, 0.25, 0.2],  # do not add up
+        [0.25, 0.5, 0.25],  # not what the arm drawn says
+        [1.0, 0.0, 0.0],  # an arm that nobody could draw
+        [0.5, math.nan, 0.25],
+    ],
+)
+def test_chances_of_all_arms_must_agree_with_that_of_the_arm_drawn(chances: list[float]) -> None:
+    propensities = np.tile([0.5, 0.25, 0.25], (8, 1))
+    propensities[2] = chances
+    with pytest.raises(OverlapError, match=r"chances of every arm are .* in 1 of 8 rows"):
+        eight_rows(propensities=propensities)
+
+
+def test_chances_of_all_arms_need_a_row_each() -> None:
+    with pytest.raises(ContractError, match=r"shape \(3,\); 8 rows need one number per arm"):
+        eight_rows(propensities=np.full(3, 1 / 3))
+
+
+def test_a_cluster_needs_a_name_in_every_row() -> None:
+    with pytest.raises(ContractError, match="cluster"):
+        eight_rows(cluster=np.array(["a"], dtype=object))

@@ -5,7 +5,7 @@ from tests.learners.builders import ARMS, ENCODER, MeanTrainer
 from uplift.columns import CONVERSION, REVENUE
 from uplift.errors import ContractError, ExperimentError
 from uplift.learners.base import Vector
-from uplift.learners.fit import MIN_ARM_ROWS, fit_model
+from uplift.learners.fit import MIN_ARM_ROWS, Plan, fit_model
 from uplift.learners.model import UpliftModel
 
 N_ROWS = 3 * MIN_ARM_ROWS
@@ -21,10 +21,12 @@ def fit(outcomes: dict[str, Vector], *, n_rows: int = N_ROWS, **changed: object)
         {name: values[:n_rows] for name, values in outcomes.items()},
         arms=ARMS,
         encoder=ENCODER,
-        trainer=MeanTrainer(),
-        parameters={},
-        rounds=1,
-        seed=1,
+        plan=Plan(
+            trainer=MeanTrainer(),
+            parameters={},
+            rounds=1,
+            seed=1,
+        ),
         **changed,  # type: ignore[arg-type]
     )
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.learners.builders import MeanTrainer, eight_rows
+from tests.learners.builders import eight_rows, recipe_of
 from uplift.ensemble import FlatEnsemble
 from uplift.errors import ContractError, ExperimentError
 from uplift.learners.base import Objective
@@ -20,17 +20,7 @@ def t_learner(
     objective: Objective = "regression",
     min_arm_rows: int = 1,
 ) -> FlatEnsemble:
-    return fit_t_learner(
-        data,
-        n_arms,
-        MeanTrainer(),
-        objective=objective,
-        parameters={},
-        rounds=1,
-        categorical=(),
-        seed=1,
-        min_arm_rows=min_arm_rows,
-    )
+    return fit_t_learner(data, n_arms, recipe_of(objective=objective, min_arm_rows=min_arm_rows))
 
 
 @pytest.mark.parametrize("objective", ["binary", "regression"])

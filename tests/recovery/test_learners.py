@@ -13,7 +13,7 @@ from uplift.features.spec import FeatureColumn
 from uplift.learners.base import Matrix, Vector
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
-from uplift.learners.fit import fit_model
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.meta import fit_constant
 from uplift.learners.model import UpliftModel
 
@@ -64,16 +64,18 @@ def model() -> UpliftModel:
         {CONVERSION: data.conversion, REVENUE: data.revenue},
         arms=Arms(("nothing", "first", "second")),
         encoder=encoder,
-        trainer=LocalTrainer(),
-        parameters={
-            "learning_rate": 0.05,
-            "num_leaves": 15,
-            "min_data_in_leaf": 200,
-            "lambda_l2": 10.0,
-            "feature_fraction": 0.8,
-        },
-        rounds=120,
-        seed=7,
+        plan=Plan(
+            trainer=LocalTrainer(),
+            parameters={
+                "learning_rate": 0.05,
+                "num_leaves": 15,
+                "min_data_in_leaf": 200,
+                "lambda_l2": 10.0,
+                "feature_fraction": 0.8,
+            },
+            rounds=120,
+            seed=7,
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from uplift.config import Tracking
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.fit import fit_model
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.tracking.code import CodeVersion
 from uplift.tracking.registry import CHALLENGER, RegisteredVersion
@@ -54,10 +54,12 @@ def fitted_model(seed: int = 0) -> UpliftModel:
         {"conversion": conversion, "revenue": conversion * rng.uniform(5.0, 50.0, 900)},
         arms=Arms(("no_coupon", "coupon_5", "coupon_10")),
         encoder=encoder,
-        trainer=LocalTrainer(num_threads=1),
-        parameters={"num_leaves": 4, "min_data_in_leaf": 20},
-        rounds=5,
-        seed=seed,
+        plan=Plan(
+            trainer=LocalTrainer(num_threads=1),
+            parameters={"num_leaves": 4, "min_data_in_leaf": 20},
+            rounds=5,
+            seed=seed,
+        ),
         metadata={"training_set": LESSON.digest},
     )
 

@@ -21,14 +21,15 @@ from uplift.config.sections import (
     SparkSettings,
     StaticFeature,
     Tracking,
-    Training,
     Treatment,
     Value,
 )
+from uplift.config.training import Candidate, Training
 
 __all__ = [
     "Aggregate",
     "Campaign",
+    "Candidate",
     "Config",
     "Evaluation",
     "EventFeature",

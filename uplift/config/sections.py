@@ -14,6 +14,7 @@ from uplift.arms import Arms, arms_of
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.inputs import Inputs
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
+from uplift.config.training import Training
 from uplift.errors import ContractError
 
 
@@ -123,18 +124,6 @@ class Features(Section):
     events: tuple[EventFeature, ...] = ()
     ratios: tuple[RatioFeature, ...] = ()
     repeated_events: Literal["keep", "drop"] = "keep"
-
-
-class Training(Section):
-    """How the learner is fitted."""
-
-    learner: Literal["t_learner"]
-    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
-    salt: str
-    seed: int
-    max_rows: Count
-    booster: dict[str, bool | int | float | str]
-    rounds: Count
 
 
 class Evaluation(Section):

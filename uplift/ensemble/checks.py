@@ -11,6 +11,7 @@ from uplift.errors import ContractError
 if TYPE_CHECKING:
     from uplift.ensemble.flat import FlatEnsemble
 
+_LINKS = ("identity", "logistic", "clipped")
 _NODE_ARRAYS = ("threshold", "decision", "left", "right")
 
 
@@ -23,10 +24,8 @@ def check_ensemble(ensemble: "FlatEnsemble") -> None:
     _within("first_output", ensemble.first_output, 0, ensemble.n_outputs - n_wide + 1)
     if not np.isfinite(ensemble.leaf_values).all():
         raise _broken("leaf_values", "not finite", ~np.isfinite(ensemble.leaf_values))
-    if ensemble.link not in ("identity", "logistic"):
-        raise ContractError(
-            f"unknown link {ensemble.link!r}; an ensemble has identity or logistic."
-        )
+    if ensemble.link not in _LINKS:
+        raise ContractError(f"unknown link {ensemble.link!r}; known are {', '.join(_LINKS)}.")
     if not 0.0 < ensemble.sigmoid < np.inf:
         raise ContractError(f"sigmoid is {ensemble.sigmoid}; it must be a positive number.")
 

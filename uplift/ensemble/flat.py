@@ -17,7 +17,7 @@ from uplift.errors import ContractError
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int32]
-Link: TypeAlias = Literal["identity", "logistic"]
+Link: TypeAlias = Literal["identity", "logistic", "clipped"]
 
 ARRAYS: Mapping[str, type[np.generic]] = {
     "roots": np.int32,
@@ -56,7 +56,7 @@ class FlatEnsemble:
         set_start: Where each category set starts in ``set_words``, and the end, shape (C + 1,).
         set_words: Members of the category sets as bits, 32 to a word.
         leaf_values: Shape (L, W).
-        link: From the sum of leaves to the answer.
+        link: From the sum of leaves to the answer: nothing, a logistic curve, or a cut at 0 and 1.
         sigmoid: Steepness of the logistic link.
 
     Raises:
@@ -135,6 +135,8 @@ class FlatEnsemble:
         answer = self.raw(features)
         if self.link == "logistic":
             kernels.logistic(answer, self.sigmoid)
+        elif self.link == "clipped":
+            np.clip(answer, 0.0, 1.0, out=answer)
         return answer
 
     def digest(self) -> str:

@@ -98,6 +98,24 @@ def _is_member(
 
 
 @njit(nogil=True, cache=True)
+def goes_left(
+    value: float,
+    threshold: Vector,
+    decision: npt.NDArray[np.uint8],
+    set_start: Integers,
+    set_words: Naturals,
+) -> npt.NDArray[np.bool_]:
+    """Whether one value goes left at each of the nodes."""
+    answer = np.empty(len(threshold), np.bool_)
+    for node in range(len(threshold)):
+        if decision[node] & CATEGORICAL:
+            answer[node] = _is_member(_category(value), threshold[node], set_start, set_words)
+        else:
+            answer[node] = _settled(value, decision[node]) <= threshold[node]
+    return answer
+
+
+@njit(nogil=True, cache=True)
 def logistic(answer: Matrix, sigmoid: float) -> None:
     """Replace every sum of leaves by its probability, with the one ``exp`` of the C library."""
     for row in range(answer.shape[0]):

@@ -41,6 +41,8 @@ class BoosterTrainer(Protocol):
         rounds: int,
         categorical: Sequence[int],
         seed: int,
+        init_score: Vector | None = None,
+        increasing: Sequence[int] = (),
     ) -> str:
         """The fitted booster as LightGBM's model text.
 
@@ -53,4 +55,7 @@ class BoosterTrainer(Protocol):
             rounds: Number of trees.
             categorical: Columns whose numbers are categories.
             seed: Of every random choice.
+            init_score: Where each row starts, on the scale of the sum of leaves, shape (n,); it is
+                no part of the booster. None: everybody at the best constant, which is.
+            increasing: Numeric columns in which the answer must never fall.
         """

@@ -57,6 +57,8 @@ class LocalTrainer:
         rounds: int,
         categorical: Sequence[int],
         seed: int,
+        init_score: Vector | None = None,
+        increasing: Sequence[int] = (),
     ) -> str:
         """The fitted booster as LightGBM's model text; see ``BoosterTrainer.train``."""
         import lightgbm  # here, because it hangs in processes forked after its import
@@ -66,6 +68,7 @@ class LocalTrainer:
             features,
             outcome,
             weight=weight,
+            init_score=init_score,
             feature_name=[f"f{index}" for index in range(features.shape[1])],
             categorical_feature=list(categorical),
         )
@@ -78,6 +81,9 @@ class LocalTrainer:
             "force_row_wise": True,  # else chosen by a race
             "verbosity": -1,
         }
+        if increasing:
+            signs = ("1" if index in increasing else "0" for index in range(features.shape[1]))
+            settings["monotone_constraints"] = ",".join(signs)
         try:
             booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
         except lightgbm.basic.LightGBMError as error:

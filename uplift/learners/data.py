@@ -1,13 +1,15 @@
 """The rows a learner learns from, checked before anything is fitted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.learners.base import ArmVector, Matrix, Vector
+
+TOLERANCE = 1e-6  # of chances, which a log may have rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +22,14 @@ class TrainingData:
         outcome: What happened, shape (n,).
         propensity: Chance of the arm drawn, shape (n,), in (0, 1].
         weight: How many units a row stands for, shape (n,); None: one each.
+        cluster: The randomisation unit of each row, as text, shape (n,); None: each row its own.
+        propensities: Chance of every arm, shape (n, K + 1), for logs in which it differs between
+            units; None: ``propensity`` says it all.
 
     Raises:
         ContractError: Lengths differ, arms are no integers, or a value is no number.
-        OverlapError: A propensity lies outside (0, 1].
+        OverlapError: A propensity lies outside (0, 1], or chances of every arm do not belong to
+            the chance of the arm drawn.
     """
 
     features: Matrix
@@ -31,6 +37,8 @@ class TrainingData:
     outcome: Vector
     propensity: Vector
     weight: Vector | None = None
+    cluster: npt.NDArray[np.object_] | None = None
+    propensities: Matrix | None = None
 
     def __post_init__(self) -> None:
         columns = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
@@ -55,11 +63,27 @@ class TrainingData:
             raise ContractError(
                 f"a weight is not positive in {_of(self.weight <= 0.0)} rows. Leave these rows out."
             )
+        if self.cluster is not None:
+            _check_lengths(self.features, {"cluster": self.cluster})
+        if self.propensities is not None:
+            _check_propensities(self.propensities, self.arm, self.propensity)
 
     @property
     def n_rows(self) -> int:
         """n: how many units were observed."""
         return len(self.outcome)
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> "TrainingData":
+        """The chosen rows, rows of shape (n,)."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {name: values[rows] for name, values in columns.items() if values is not None}
+        return TrainingData(**given)
+
+    def weighted_by(self, factor: Vector | None) -> Vector | None:
+        """Row weights times ``factor``, where either is given."""
+        if factor is None or self.weight is None:
+            return self.weight if factor is None else factor
+        return self.weight * factor
 
     def require_arms(self, n_arms: int, *, at_least: int) -> None:
         """Every arm 0..n_arms-1 must have ``at_least`` rows, and no other arm may occur.
@@ -108,6 +132,25 @@ def _check_lengths(features: Matrix, columns: Mapping[str, npt.NDArray[np.generi
         )
     if len(features) == 0:
         raise ExperimentError("there is not one training row. Check `inputs` and `campaign`.")
+
+
+def _check_propensities(propensities: Matrix, arm: ArmVector, propensity: Vector) -> None:
+    if propensities.ndim != 2 or len(propensities) != len(arm):
+        raise ContractError(
+            f"chances of every arm have shape {propensities.shape}; {len(arm)} rows need one "
+            "number per arm each."
+        )
+    inside = (arm >= 0) & (arm < propensities.shape[1])
+    drawn = propensities[np.arange(len(arm)), np.where(inside, arm, 0)]
+    impossible = ~((propensities > 0.0) & (propensities < 1.0)).all(axis=1)
+    impossible |= np.abs(propensities.sum(axis=1) - 1.0) > TOLERANCE
+    impossible |= ~inside | (np.abs(drawn - propensity) > TOLERANCE)
+    if impossible.any():
+        raise OverlapError(
+            f"chances of every arm are {propensities[impossible][0].tolist()} in {_of(impossible)} "
+            "rows; they must lie in (0, 1), add up to 1, and agree with the propensity of the arm "
+            "drawn. Correct the assignment table, or leave these rows out."
+        )
 
 
 def _check_finite(name: str, values: npt.NDArray[np.generic]) -> None:

@@ -1,10 +1,15 @@
 """From rows to a model: one ensemble for every outcome that the log has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from uplift.arms import Arms
 from uplift.columns import CONVERSION, REVENUE
-from uplift.errors import ContractError
+from uplift.ensemble import FlatEnsemble
+from uplift.errors import ConfigError, ContractError
 from uplift.features.encoder import FeatureEncoder
 from uplift.learners.base import (
     ArmVector,
@@ -15,14 +20,62 @@ from uplift.learners.base import (
     Vector,
 )
 from uplift.learners.data import TrainingData
-from uplift.learners.meta import fit_t_learner
+from uplift.learners.families import FAMILIES
 from uplift.learners.model import UpliftModel
+from uplift.learners.recipe import DEFAULTS, Options, Recipe
 
 MIN_ARM_ROWS = 100
 
 # Revenue by least squares: that answers with the mean in euro, the scale on which an effect is a
 # difference. A Tweedie model fits ratios, and its trees would look for heterogeneity in those.
 _OBJECTIVES: Mapping[str, Objective] = {CONVERSION: "binary", REVENUE: "regression"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is fitted and how, without the rows.
+
+    Attributes:
+        trainer: Fits one booster.
+        parameters: LightGBM parameters (``training.booster``).
+        rounds: Trees per booster (``training.rounds``).
+        seed: Of every random choice (``training.seed``).
+        learner: One of ``FAMILIES``.
+        options: For the families that can be told more.
+
+    Raises:
+        ConfigError: There is no such learner.
+    """
+
+    trainer: BoosterTrainer
+    parameters: Parameters
+    rounds: int
+    seed: int
+    learner: str = "t_learner"
+    options: Options = DEFAULTS
+
+    def __post_init__(self) -> None:
+        if self.learner not in FAMILIES:
+            raise ConfigError(
+                f"learner {self.learner!r} is none of the {len(FAMILIES)} families; "
+                f"`training.candidates` may name {', '.join(FAMILIES)}."
+            )
+
+    def fit(
+        self, data: TrainingData, outcome: str, n_arms: int, *, categorical: Sequence[int]
+    ) -> FlatEnsemble:
+        """Expected ``outcome`` (``conversion`` or ``revenue``) per arm, control first."""
+        recipe = Recipe(
+            trainer=self.trainer,
+            objective=_OBJECTIVES[outcome],
+            parameters=self.parameters,
+            rounds=self.rounds,
+            categorical=categorical,
+            seed=self.seed,
+            min_arm_rows=MIN_ARM_ROWS,
+            options=self.options,
+        )
+        return FAMILIES[self.learner](data, n_arms, recipe)
 
 
 def fit_model(
@@ -33,14 +86,13 @@ def fit_model(
     *,
     arms: Arms,
     encoder: FeatureEncoder,
-    trainer: BoosterTrainer,
-    parameters: Parameters,
-    rounds: int,
-    seed: int,
+    plan: Plan,
     weight: Vector | None = None,
+    cluster: npt.NDArray[np.object_] | None = None,
+    propensities: Matrix | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> UpliftModel:
-    """Fit a T-learner for every outcome given.
+    """Fit a learner for every outcome given.
 
     Args:
         features: What ``encoder`` gives, shape (n, d).
@@ -49,27 +101,21 @@ def fit_model(
         outcomes: ``conversion`` (0 or 1), and ``revenue`` (euro) where it is to be modelled.
         arms: The campaign's arms.
         encoder: Made the features; it also tells which are categories.
-        trainer: Fits one booster.
-        parameters: LightGBM parameters (``training.booster``).
-        rounds: Trees per arm (``training.rounds``).
-        seed: Of every random choice (``training.seed``).
+        plan: What is fitted and how.
         weight: How many units a row stands for, shape (n,).
+        cluster: The randomisation unit, as text, shape (n,).
+        propensities: Chance of every arm where it differs between units, shape (n, K + 1).
         metadata: Remarks that travel with the model and are no part of its version.
     """
     unknown = sorted(outcomes.keys() - _OBJECTIVES.keys())
     if unknown:
         raise ContractError(f"no learner for {unknown}; outcomes are {sorted(_OBJECTIVES)}.")
     ensembles = {
-        outcome: fit_t_learner(
-            TrainingData(features, arm, values, propensity, weight),
+        outcome: plan.fit(
+            TrainingData(features, arm, values, propensity, weight, cluster, propensities),
+            outcome,
             len(arms.names),
-            trainer,
-            objective=_OBJECTIVES[outcome],
-            parameters=parameters,
-            rounds=rounds,
             categorical=encoder.categorical_indices,
-            seed=seed,
-            min_arm_rows=MIN_ARM_ROWS,
         )
         for outcome, values in outcomes.items()
     }

@@ -1,61 +1,28 @@
-"""Learners of expected outcomes per arm, written once for any trainer of boosters."""
-
-from collections.abc import Sequence
+"""Learners of expected outcomes, arm by arm: a booster for each, and a mean for each."""
 
 import numpy as np
 
-from uplift.ensemble import FlatEnsemble, compile_lightgbm, constant, stack
-from uplift.learners.base import BoosterTrainer, Objective, Parameters
+from uplift.ensemble import FlatEnsemble, constant, stack
 from uplift.learners.data import TrainingData
+from uplift.learners.recipe import Recipe
 
 
-def fit_t_learner(
-    data: TrainingData,
-    n_arms: int,
-    trainer: BoosterTrainer,
-    *,
-    objective: Objective,
-    parameters: Parameters,
-    rounds: int,
-    categorical: Sequence[int],
-    seed: int,
-    min_arm_rows: int,
-) -> FlatEnsemble:
+def fit_t_learner(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
     """Fit one booster per arm on that arm's rows; output k is the expected outcome in arm k.
 
     Valid when arms were drawn at random given the features. Propensities do not enter: within an
     arm the booster learns the outcome *given* the features, and how often the arm was drawn for
-    such features does not change that.
+    such features does not change that (Künzel et al. 2019, "Metalearners for estimating
+    heterogeneous treatment effects using machine learning").
 
     Args:
         data: All arms together.
         n_arms: K + 1.
-        trainer: Fits one booster.
-        objective: ``binary`` for a conversion, ``regression`` for a mean such as revenue.
-        parameters: LightGBM parameters, the same for every arm.
-        rounds: Trees per arm.
-        categorical: Columns whose numbers are categories.
-        seed: Of every random choice, the same for every arm.
-        min_arm_rows: An arm with fewer rows is an error.
+        recipe: How boosters are fitted, the same for every arm.
     """
-    data.require_arms(n_arms, at_least=min_arm_rows)
-    if objective == "binary":
-        data.require_binary()
-    boosters = []
-    for arm in range(n_arms):
-        drawn = data.arm == arm
-        text = trainer.train(
-            data.features[drawn],
-            data.outcome[drawn],
-            weight=None if data.weight is None else data.weight[drawn],
-            objective=objective,
-            parameters=parameters,
-            rounds=rounds,
-            categorical=categorical,
-            seed=seed,
-        )
-        boosters.append(compile_lightgbm(text))
-    return stack(boosters)
+    recipe.require(data, n_arms)
+    drawn = (data.where(data.arm == arm) for arm in range(n_arms))
+    return stack([recipe.outcome_model(rows.features, rows.outcome, rows.weight) for rows in drawn])
 
 
 def fit_constant(data: TrainingData, n_arms: int) -> FlatEnsemble:

@@ -127,7 +127,7 @@ def _two_sample(
     return two_sample_tests(
         rows.features,
         rows.arm,
-        rows.cluster_id,
+        rows.cluster.tolist(),
         names=rows.encoder.names,
         categorical=rows.encoder.categorical_indices,
         n_arms=n_arms,

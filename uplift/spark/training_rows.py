@@ -28,8 +28,9 @@ class TrainingRows:
         features: Shape (n, d).
         arm: Shape (n,).
         propensity: Shape (n,).
+        cluster: The randomisation unit, as text, shape (n,).
+        propensities: Chance of every arm, shape (n, K + 1), if the table has them.
         outcomes: By name, each of shape (n,).
-        cluster_id: Randomisation unit of each row, n texts.
         n_available: Rows there were before sampling.
     """
 
@@ -37,8 +38,9 @@ class TrainingRows:
     features: Vector
     arm: npt.NDArray[np.int64]
     propensity: Vector
+    cluster: npt.NDArray[np.object_]
+    propensities: Vector | None
     outcomes: Mapping[str, Vector]
-    cluster_id: Sequence[str]
     n_available: int
 
 
@@ -76,9 +78,11 @@ def training_rows(
             hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
         )
     keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
-    drawn = [columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
+    design = [columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
+    if columns.PROPENSITIES in frame.columns:
+        design.append(columns.PROPENSITIES)
     in_order = [(key, "ascending") for key in keys]
-    wanted = [*keys, *drawn, *outcomes, *names]
+    wanted = [*keys, *design, *outcomes, *names]
     table = frame.select(*map(column, wanted)).toArrow().sort_by(in_order)
     for name in outcomes:
         _require_outcome(table, name, source)
@@ -93,10 +97,15 @@ def training_rows(
         features=encoder.encode(table),
         arm=table[columns.ARM].to_numpy().astype(np.int64),
         propensity=table[columns.PROPENSITY].to_numpy(),
+        cluster=np.array(table[columns.CLUSTER_ID].to_pylist(), dtype=object),
+        propensities=_chances(table) if columns.PROPENSITIES in design else None,
         outcomes={name: table[name].to_numpy() for name in outcomes},
-        cluster_id=table[columns.CLUSTER_ID].to_pylist(),
         n_available=n_available,
     )
+
+
+def _chances(table: pa.Table) -> Vector:
+    return np.array(table[columns.PROPENSITIES].to_pylist(), dtype=np.float64)
 
 
 def _require_outcome(table: pa.Table, name: str, source: str) -> None:

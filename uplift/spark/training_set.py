@@ -19,7 +19,8 @@ def with_propensities(
         units: The planned share of the arm stands in for a propensity that was not logged.
         campaign: Has the plan.
         estimated: The table ``propensities`` of a log that nobody randomised: its chances are
-            taken, whatever was logged, and units that it trims are left out.
+            taken, whatever was logged, and units that it trims are left out. ``propensities``, the
+            chances of all arms, stays beside that of the arm drawn.
     """
     if estimated is None:
         propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
@@ -30,7 +31,7 @@ def with_propensities(
     return (
         units.join(kept, on=keys)
         .withColumn(columns.PROPENSITY, of_arm)
-        .select(*map(column, units.columns))
+        .select(*map(column, units.columns), columns.PROPENSITIES)
     )
 
 

@@ -138,6 +138,32 @@ def log_run(store: TrackingStore, findings: Findings, *, name: str, tags: Mappin
         ) from error
 
 
+def log_trial(
+    store: TrackingStore,
+    *,
+    parent: str,
+    name: str,
+    parameters: Mapping[str, Setting],
+    findings: Findings,
+) -> str:
+    """Log a candidate that was fitted on the way as a child of the run it was fitted for.
+
+    Args:
+        store: Where to.
+        parent: Id of that run.
+        name: Of the candidate.
+        parameters: Its settings.
+        findings: What was found out about it.
+
+    Returns:
+        The id of the new run.
+    """
+    with _run(store, name, {mlflow_tags.MLFLOW_PARENT_RUN_ID: parent}) as run_id:
+        _log_parameters(store, run_id, parameters)
+        log_findings(store, findings, run_id=run_id)
+    return run_id
+
+
 def log_findings(
     store: TrackingStore, findings: Findings, *, run_id: str, model_id: str | None = None
 ) -> None:

@@ -1,0 +1,80 @@
+import pytest
+
+from tests.conftest import ROOT
+from tests.learners.builders import MeanTrainer
+from uplift.config import Config, load_config
+from uplift.errors import ConfigError
+from uplift.learners.fit import Plan
+from uplift.selection.plans import plans_of
+
+TRAINER = MeanTrainer()
+
+
+def config(*overrides: str) -> Config:
+    return load_config([ROOT / "conf/base.yaml", ROOT / "conf/campaigns/coupon.yaml"], overrides)
+
+
+def plans(candidates: str) -> dict[str, Plan]:
+    own = config(f"training.candidates={candidates}")
+    return dict(plans_of(own.training, own.campaign, TRAINER))
+
+
+def test_plans_stand_in_the_order_of_the_config_and_the_response_model_last() -> None:
+    named = plans("[{name: z, learner: x_learner}, {name: a, learner: t_learner}]")
+    assert [(name, plan.learner) for name, plan in named.items()] == [
+        ("z", "x_learner"),
+        ("a", "t_learner"),
+        ("response", "response"),
+    ]
+
+
+def test_a_candidates_settings_go_over_those_of_the_section() -> None:
+    own = plans("[{name: a, learner: t_learner, rounds: 7, booster: {num_leaves: 9}}]")["a"]
+    shared = config().training
+    assert (own.rounds, own.seed, own.trainer) == (7, shared.seed, TRAINER)
+    assert own.parameters == {**shared.booster, "num_leaves": 9}
+
+
+def test_what_a_candidate_does_not_say_is_shared() -> None:
+    own = plans("[{name: a, learner: t_learner}]")["a"]
+    assert (own.rounds, own.parameters) == (config().training.rounds, config().training.booster)
+
+
+def test_an_s_learner_may_see_euro() -> None:
+    named = plans(
+        "[{name: a, learner: s_learner, arm_as: face_value, monotone: true},"
+        " {name: b, learner: s_learner}]"
+    )
+    assert named["a"].options.face_values == (0.0, 5.0, 10.0)
+    assert named["a"].options.monotone
+    assert named["b"].options.face_values is None
+
+
+def test_cross_fitting_has_its_own_folds() -> None:
+    named = plans("[{name: a, learner: r_learner, cross_fitting_folds: 2}]")
+    assert named["a"].options.n_folds == 2
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ("[{name: a, learner: z_learner}]", "learner"),
+        ("[{name: a, learner: t_learner, depth: 3}]", "depth"),
+        (
+            "[{name: a, learner: t_learner}, {name: a, learner: x_learner}]",
+            "the name 'a' is given twice",
+        ),
+        (
+            "[{name: a, learner: t_learner}, {name: response, learner: x_learner}]",
+            "the name 'response'",
+        ),
+        ("[{name: a, learner: s_learner, monotone: true}]", "cannot be monotone"),
+        ("[{name: a, learner: response}]", "learner"),
+        ("[]", "candidates"),
+    ],
+)
+def test_candidates_that_make_no_sense_are_refused_at_the_door(
+    candidates: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plans(candidates)

@@ -1,0 +1,63 @@
+"""The section ``training``: which learners compete, and how they are fitted."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from uplift.config.section import Count, Folds, Name, Section
+
+Booster = dict[str, bool | int | float | str]
+
+
+class Candidate(Section):
+    """A learner that competes for the place of the challenger."""
+
+    name: Name
+    learner: Literal[
+        "t_learner",
+        "s_learner",
+        "class_transformation",
+        "transformed_outcome",
+        "reparametrised",
+        "x_learner",
+        "r_learner",
+        "dr_learner",
+    ]
+    booster: Annotated[Booster, Field(default_factory=dict)]
+    rounds: Count | None = None
+    cross_fitting_folds: Folds = 5
+    arm_as: Literal["category", "face_value"] = "category"
+    monotone: bool = False
+
+    @model_validator(mode="after")
+    def _only_a_number_is_monotone(self) -> "Candidate":
+        if self.monotone and (self.learner != "s_learner" or self.arm_as != "face_value"):
+            raise ValueError(
+                f"candidate {self.name!r} cannot be monotone: that takes `learner: s_learner` and "
+                "`arm_as: face_value`"
+            )
+        return self
+
+
+class Training(Section):
+    """Which learners are fitted, how, and how they are compared."""
+
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    folds: Folds
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    salt: str
+    seed: int
+    max_rows: Count
+    booster: Booster
+    rounds: Count
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> "Training":
+        names = ["response", *(candidate.name for candidate in self.candidates)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"the name {twice[0]!r} is given twice; give each candidate its own, and none that "
+                "of the baseline, response"
+            )
+        return self

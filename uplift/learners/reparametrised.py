@@ -1,0 +1,72 @@
+"""A model of control, and what each treatment changes of its score."""
+
+import numpy as np
+from scipy.optimize import brentq
+
+from uplift.arms import CONTROL
+from uplift.ensemble import FlatEnsemble, combine, constant
+from uplift.learners.base import Objective, Vector
+from uplift.learners.data import TrainingData
+from uplift.learners.recipe import Recipe
+
+_FAR = 50.0  # log-odds beyond which a chance is 0 or 1
+
+
+def fit_reparametrised(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
+    """Fit control, then one booster per treatment that starts from control's score.
+
+    All that treatment and control have in common is learned once, from control; the boosters of
+    the treatments spend their trees on what differs, and no tree means no difference. So the
+    effect is regularised itself, as in the models mu(x) + tau(x) z of Hahn, Murray and Carvalho
+    (2020), "Bayesian regression tree models for causal inference"; here on the scale of the score,
+    log-odds for a conversion. The average effect enters as a constant, unshrunk.
+
+    Args:
+        data: All arms together; propensities do not enter.
+        n_arms: K + 1.
+        recipe: How boosters are fitted.
+    """
+    recipe.require(data, n_arms)
+    drawn = [data.where(data.arm == arm) for arm in range(n_arms)]
+    control = recipe.outcome_model(
+        drawn[CONTROL].features, drawn[CONTROL].outcome, drawn[CONTROL].weight
+    )
+    n_features = data.features.shape[1]
+    parts, mix = [control], [[1.0] + [0.0] * 2 * (n_arms - 1)]
+    for treatment, rows in enumerate(drawn[1:], start=1):
+        start = control.raw(rows.features)[:, 0]
+        shift = average_shift(rows.outcome, start, rows.weight, objective=recipe.objective)
+        parts += [
+            constant([shift], n_features, link=control.link),
+            recipe.outcome_model(
+                rows.features, rows.outcome, rows.weight, init_score=start + shift
+            ),
+        ]
+        weights = np.zeros(1 + 2 * (n_arms - 1))
+        weights[[0, 2 * treatment - 1, 2 * treatment]] = 1.0
+        mix.append(weights.tolist())
+    return combine(parts, mix)
+
+
+def average_shift(
+    outcome: Vector, score: Vector, weight: Vector | None, *, objective: Objective
+) -> float:
+    """What to add to every score so that the expected outcomes have the outcomes' mean.
+
+    Examples:
+        >>> score = np.log([0.2 / 0.8, 0.2 / 0.8])
+        >>> shift = average_shift(np.array([0.0, 1.0]), score, None, objective="binary")
+        >>> round(float(np.exp(shift)), 6)
+        4.0
+    """
+    if objective == "regression":
+        return float(np.average(outcome - score, weights=weight))
+    mean = float(np.average(outcome, weights=weight))
+
+    def excess(shift: float) -> float:
+        chance = 1.0 / (1.0 + np.exp(-np.clip(score + shift, -_FAR, _FAR)))
+        return float(np.average(chance, weights=weight)) - mean
+
+    if excess(-_FAR) >= 0.0 or excess(_FAR) <= 0.0:  # nobody converted, or everybody
+        return 0.0
+    return float(brentq(excess, -_FAR, _FAR))

@@ -1,0 +1,1 @@
+"""Which learner a campaign shall have: candidates, judged by rows that they have not seen."""
