@@ -51,6 +51,15 @@ def test_rankings_of_different_folds_are_never_mixed() -> None:
     np.testing.assert_allclose(ours(elsewhere, fold), ours(effect, fold), atol=1e-12)
 
 
+def test_a_unit_may_have_drawn_another_arm_in_another_experiment() -> None:
+    effect, _, _, _ = rows()
+    everybody_twice = np.arange(N_ROWS, dtype=np.uint64) // 2
+    together = ours(effect, np.zeros(N_ROWS, dtype=np.int64), keys=everybody_twice)
+    apart = ours(effect, np.zeros(N_ROWS, dtype=np.int64))
+    assert together[0] == apart[0]
+    assert together[1:].tolist() != apart[1:].tolist()
+
+
 def test_a_constant_priority_is_worth_nothing() -> None:
     _, _, _, fold = rows()
     np.testing.assert_allclose(ours(np.zeros((N_ROWS, 2)), fold), 0.0, atol=1e-12)

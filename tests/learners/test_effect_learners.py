@@ -103,6 +103,23 @@ def test_the_x_learner_weighs_the_two_sides_by_the_chance_of_the_treatment() -> 
     np.testing.assert_allclose(effects, expected, atol=1e-12)
 
 
+def test_the_x_learners_weight_is_the_average_chance_of_all_units() -> None:
+    # A row of chance 1/5 that stands for nine, and seven rows of chance 3/5.
+    data = two_arms(
+        features=np.random.default_rng(1).normal(size=(8, 1)),
+        propensity=np.array([0.8, 0.4, 0.4, 0.4, 0.6, 0.6, 0.6, 0.6]),
+        weight=np.array([9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    )
+    recipe = recipe_of()
+    control = data.where(data.arm == 0)
+    assert control.weight is not None
+    effect = 0.75 - np.average(control.outcome, weights=control.weight)  # on either side
+    share = (9.0 * 0.2 + 7.0 * 0.6) / 16.0
+    among_control, among_treated = fit_x_learner(data, 2, recipe).leaf_values[1:, 1]
+    assert among_control == pytest.approx(share * effect)
+    assert among_treated == pytest.approx((1.0 - share) * effect)
+
+
 def test_the_r_learner_is_least_squares_of_residuals() -> None:
     data = two_arms(propensity=np.array([0.25, 0.5, 0.5, 0.5, 0.75, 0.5, 0.5, 0.5]))
     recipe = recipe_of(options=Options(n_folds=2))
@@ -171,6 +188,19 @@ def test_without_trees_a_reparametrised_treatment_differs_by_its_average() -> No
     np.testing.assert_allclose(
         answer(fit_reparametrised, eight_rows(), recipe)[:2], [0.25, 0.5], atol=1e-9
     )
+
+
+def test_the_average_of_a_reparametrised_treatment_is_the_measured_one() -> None:
+    rng = np.random.default_rng(1)
+    features, arm = rng.normal(size=(3000, 1)), rng.integers(0, 2, 3000)
+    chance = 0.2 + 0.5 * arm + 0.1 * np.tanh(features[:, 0])
+    outcome = (rng.random(3000) < chance).astype(np.float64)
+    data = TrainingData(features, arm, outcome, np.full(3000, 0.5))
+    recipe = recipe_of(LocalTrainer(), objective="binary", parameters={"num_leaves": 4}, rounds=5)
+    expected = fit_reparametrised(data, 2, recipe).predict(features)
+    for number in (0, 1):
+        own = arm == number
+        assert expected[own, number].mean() == pytest.approx(outcome[own].mean(), abs=0.01)
 
 
 def test_the_response_model_takes_every_purchase_for_an_effect() -> None:

@@ -34,6 +34,8 @@ def mean_autoc(
     the spread of the replicates is too small, with two folds by up to the root of 2 (Wager 2024,
     "Sequential validation of treatment heterogeneity"). Proof takes rows that no model has seen.
 
+    A unit may have drawn different arms in several experiments; all its rows share a weight.
+
     Args:
         priorities: What to rank by for each treatment, shape (n, K).
         arm: Shape (n,).
@@ -61,6 +63,7 @@ def mean_autoc(
                 replicates=replicates,
                 seed=seed,
                 max_blocks=max_blocks,
+                one_arm_per_unit=False,
             )
             parts.append(autoc(sums, 1))
     return np.asarray(np.mean(parts, axis=0))

@@ -168,6 +168,7 @@ def ranked_sums(
     replicates: int = 0,
     seed: int = 0,
     max_blocks: int | None = None,
+    one_arm_per_unit: bool = True,
 ) -> RankedSums:
     """Sum rows into blocks of equal priority.
 
@@ -185,6 +186,8 @@ def ranked_sums(
         seed: Of the bootstrap.
         max_blocks: Cut the ranking into at most this many blocks; None keeps every distinct
             priority apart.
+        one_arm_per_unit: Refuse a randomisation unit in two arms; False for a pool of experiments,
+            in each of which it was drawn anew.
 
     Raises:
         ContractError: A value is missing or out of its range.
@@ -201,7 +204,7 @@ def ranked_sums(
     weights = np.ones(len(ranked)) if weight is None else np.asarray(weight, dtype=np.float64)
     units = np.arange(len(ranked), dtype=np.uint64) if keys is None else keys
     check_rows(drawn, n_arms=n_arms, priority=ranked, outcome=observed, weight=weights, keys=units)
-    if keys is not None:
+    if keys is not None and one_arm_per_unit:
         check_one_arm_per_unit(units, drawn)
     sample = ranked[is_sampled(ranked, units, len(ranked))]
     plan = RankedSumsPlan(
