@@ -29,7 +29,7 @@ def confounded_rows(n=900, seed=3):
     """The old get coupons and buy more of themselves; coupons themselves do nothing."""
     rng = np.random.default_rng(seed)
     age = rng.integers(20, 80, n)
-    arm = (rng.random((n, 2)) < ((age - 10) / 80)[:, None]).sum(axis=1)
+    arm = (rng.random((n, 2)) < ((age + 25) / 130)[:, None]).sum(axis=1)
     bought = rng.random(n) < age / 100
     names = ("no_coupon", "coupon_5", "coupon_10")
     return [
