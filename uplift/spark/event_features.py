@@ -7,10 +7,10 @@ How it runs: Spark reads the events and throws away what no window can see; bloc
 rows, are exchanged by unit, the units among them (``uplift.spark.blocks``); each task adds the
 events of its units up in arrays (``uplift.features.windows``).
 
-Tried before, and slower or worse: one ``groupBy`` over the joined rows with a conditional aggregate
-per feature took 23 to 30 seconds for ten million events where DuckDB took 5. It also needed one row
-per unit, and every further window made its generated code larger. Here a further window costs no
-pass over the events. Most of what is left is reading and handing rows from the JVM to Python.
+Before, one ``groupBy`` over the joined rows with a conditional aggregate per feature took 23 to 30
+seconds for ten million events where DuckDB took 5, and needed one row per unit. Here a further
+window costs no pass over the events. Most of what is left is reading, and handing rows from the JVM
+to Python.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
