@@ -143,7 +143,7 @@ def test_the_features_of_many_events(
     )
     floor = bench.best(lambda: read_all(spark, log).collect(), repeats=1)
     np.testing.assert_allclose(features_in(ours), features_in(theirs), rtol=1e-12)
-    rate = f"{n_events / seconds:,.0f} events/s, JVM at its peak {peak_gib(spark):.1f} GiB"
+    rate = f"{n_events / seconds:,.0f} events/s, {peak_memory(spark)}"
     name = f"features: {len(DECLARED)} of {n_events:,} events, {rate}"
     bench.row(
         name,
@@ -191,15 +191,20 @@ def in_turn(*calls: Callable[[], object], repeats: int = 3) -> list[float]:
     return [min(found) for found in seconds]
 
 
-def peak_gib(spark: SparkSession) -> float:
-    """The most memory that the JVM has had, in GiB."""
+def peak_memory(spark: SparkSession) -> str:
+    """The most memory that the JVM, and that any of its Python workers, has had."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None
-    pid = jvm.java.lang.ProcessHandle.current().pid()
-    [line] = [
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line
-    ]
-    return int(line.split()[1]) / 2**20
+    pid = str(jvm.java.lang.ProcessHandle.current().pid())
+    status = {
+        path.parent.name: dict(line.split(":\t") for line in path.read_text().splitlines())
+        for path in Path("/proc").glob("[0-9]*/status")
+    }
+    daemons = {child for child, facts in status.items() if facts["PPid"] == pid}
+    workers = [child for child, facts in status.items() if facts["PPid"] in daemons]
+    peaks = {child: int(status[child]["VmHWM"].split()[0]) / 2**20 for child in (pid, *workers)}
+    largest = max((peaks[worker] for worker in workers), default=0.0)
+    return f"peak {peaks[pid]:.1f} GiB JVM, {largest:.2f} GiB largest worker"
 
 
 def read_all(spark: SparkSession, log: Path) -> DataFrame:

@@ -106,13 +106,13 @@ def test_a_total_that_64_bits_might_not_hold_is_refused_not_wrapped():
 
 
 def test_a_total_over_several_intervals_that_64_bits_might_not_hold_is_refused():
-    wanted = [WindowPart(0, "total", -days, 0) for days in (1, 2, 3)]
-    log = [("ann", 0, -day, 2**61) for day in (1, 2, 3)]
+    wanted = [WindowPart(0, "total", -us, 0) for us in (1, 2, 3, 4)]
+    log = [("ann", 0, -us, 2**60) for us in (1, 2, 3, 4)]
     with pytest.raises(ContractError, match="may add up to"):
-        counted([("ann", 0)], log, wanted, n_blocks=3)
+        counted([("ann", 0)], log, wanted, n_blocks=4)
 
 
-def test_distinct_pairs_stay_few_however_often_a_value_repeats():
+def test_a_value_is_one_however_often_it_repeats_in_however_many_blocks():
     log = [("bot", 0, -1, value % 5) for value in range(5_000)]
     wanted = [WindowPart(0, "n", -7, 0), WindowPart(0, "n_distinct", -7, 0)]
     assert counted([("bot", 0)], log, wanted, n_blocks=50) == [[5_000], [5]]

@@ -15,6 +15,7 @@ from tests.features.builders import (
     TICK,
     random_events,
 )
+from uplift.config import RatioFeature
 from uplift.errors import ContractError
 from uplift.spark.customer_features import customer_features, scoring_time
 from uplift.spark.experiment_units import experiment_units
@@ -71,6 +72,35 @@ def test_scoring_at_the_moment_of_assignment_gives_the_features_of_training(spar
         return sorted(map(tuple, frame.select("unit_id", *NAMES).collect()))
 
     assert features(scored) == features(trained)
+
+
+def test_ratios_and_dropped_repeats_are_the_same_in_training_and_scoring(spark):
+    basket = RatioFeature(
+        name="basket", numerator="purchase_sum_7d", denominator="purchase_count_7d"
+    )
+    features = FEATURES.model_copy(update={"ratios": (basket,), "repeated_events": "drop"})
+    events = [
+        *[("ann", "purchase", START - DAY, 5.0)] * 2,
+        ("ann", "purchase", START - DAY, 7.0),
+        *[("ann", "purchase", START + DAY, 9.0)] * 2,
+    ]
+    log = spark.createDataFrame(events, EVENTS)
+    people = spark.createDataFrame([("ann", True, 1.0, "n"), ("bob", True, 1.0, "n")], CUSTOMERS)
+    scored = customer_features(people, log, features=features, as_of=START)
+    trained = training_frame(
+        spark.createDataFrame([(u, 1, START, None, None) for u in ("ann", "bob")], ASSIGNMENTS),
+        log,
+        people,
+        campaign=CAMPAIGN,
+        features=features,
+        test_share=0.3,
+        salt="s",
+    )
+    assert scored.columns[-1] == trained.columns[-1] == "basket"
+    for frame in (scored, trained):
+        rows = frame.select("unit_id", "purchase_count_7d", "basket").collect()
+        assert sorted(map(tuple, rows)) == [("ann", 2.0, 6.0), ("bob", 0.0, None)]
+    assert {row["unit_id"]: row["revenue"] for row in trained.collect()} == {"ann": 9.0, "bob": 0.0}
 
 
 def test_the_run_date_means_its_first_instant_in_utc(spark):

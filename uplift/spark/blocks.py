@@ -1,9 +1,15 @@
 """An exchange that moves blocks of columns instead of rows.
 
-Spark's own exchange serialises, sorts and copies row after row; for ten million small rows that is
-most of the time of a job. Here each task cuts its rows by bucket and packs those of a bucket as one
-binary value, so that the exchange moves some thousand values, and the receiving task finds columns.
-Rows of different tables can travel together, each with its own columns.
+Each task cuts its rows by bucket and packs those of a bucket as one binary value. Spark then moves
+and sorts some thousand values instead of millions of rows, and the receiving task finds columns
+ready for arrays. Three things follow: rows of different tables travel in one exchange, each with
+its own columns, so that nothing has to be joined back; a task works bucket by bucket, so its memory
+does not grow with its partition; and one key with very many rows arrives as a stream of blocks, to
+be spilled by Spark's sort where it does not fit.
+
+The price is that rows pass through Arrow before the exchange instead of after it, and that Spark's
+optimizer does not see into a block. On ten million rows packing took about a tenth of the whole
+time, and exchange with sort a twentieth.
 """
 
 from collections.abc import Iterable, Iterator
