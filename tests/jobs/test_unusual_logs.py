@@ -49,8 +49,9 @@ def test_a_log_that_nobody_randomised_is_refused_until_conf_says_so_and_then_wei
     before, after = report["observational"]["largest_imbalance"]
     assert after < before / 3
     for effect in report["observational"]["effects"]:
-        value, error = effect["doubly_robust"].values()
-        assert abs(value) < 3 * error
+        found = effect["doubly_robust"]
+        assert abs(found["value"]) < 3 * found["standard_error"]
+        assert abs(effect["naive"]["value"]) > 3 * effect["naive"]["standard_error"]
 
     table = training_set(case)
     units = table["unit_id"].to_pylist()
@@ -88,7 +89,7 @@ def test_each_pooled_experiment_is_judged_by_its_own_plan_and_the_worst_verdict_
         report["experiment_id"]: check_of(report, "sample_ratio")["verdict"]
         for report in document["experiments"]
     }
-    assert ratios == {"test": "pass", "june": "fail"}
+    assert ratios == {"test": "pass", "june": "warn"}
     assert (document["verdict"], document["is_refused"]) == ("fail", True)
     assert {page.name for page in path.parent.glob("*.html")} == {
         "experiment-test.html",

@@ -87,14 +87,13 @@ def test_ratios_and_dropped_repeats_are_the_same_in_training_and_scoring(spark):
     log = spark.createDataFrame(events, EVENTS)
     people = spark.createDataFrame([("ann", True, 1.0, "n"), ("bob", True, 1.0, "n")], CUSTOMERS)
     scored = customer_features(people, log, features=features, as_of=START)
-    trained = training_frame(
-        spark.createDataFrame([(u, 1, START, None, None) for u in ("ann", "bob")], ASSIGNMENTS),
+    assigned = [(unit, "coupon", 1, START, None, None) for unit in ("ann", "bob")]
+    trained = experiment_units(
+        spark.createDataFrame(assigned, ASSIGNMENTS),
         log,
         people,
         campaign=CAMPAIGN,
         features=features,
-        test_share=0.3,
-        salt="s",
     )
     assert scored.columns[-1] == trained.columns[-1] == "basket"
     for frame in (scored, trained):
