@@ -1,7 +1,8 @@
 """Compute everybody's features as of the start of the run date.
 
 Reads events and customers of ``inputs.raw``, or ``inputs.flat_log``; writes the table
-``customer_features``.
+``customer_features``. With ``features.incremental`` it folds the events that are new
+(jobs/fold_events.py) and moves last night's totals on, instead of reading the history.
 
     spark-submit jobs/build_customer_features.py --config conf/base.yaml --config FILE
 
@@ -15,14 +16,20 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.fold_events import fold
 from uplift import columns
 from uplift.config import Config, FlatLog, RawInputs
-from uplift.features.spec import feature_columns
+from uplift.features.spec import event_columns, feature_columns
 from uplift.logs import event
 from uplift.spark.contracts import require_unique, require_values
-from uplift.spark.customer_features import customer_features, scoring_time
+from uplift.spark.customer_features import customer_features, scoring_time, start_of
+from uplift.spark.daily.demand import demand_of
+from uplift.spark.daily.finish import customer_features_from_totals
+from uplift.spark.daily.ledger import date_of, day_number
+from uplift.spark.daily.night import bring_totals
+from uplift.spark.daily.store import daily_store
 from uplift.spark.door import run_job
-from uplift.spark.event_features import require_events
+from uplift.spark.event_features import feature_summaries, require_events
 from uplift.spark.flat_log import flat_customer_features
 from uplift.spark.inputs import read_customers, read_events, read_flat_log
 from uplift.spark.tables import write_table
@@ -50,6 +57,8 @@ def run(spark: SparkSession, config: Config) -> None:
 def build(spark: SparkSession, config: Config) -> DataFrame:
     """The whole job minus checking and writing."""
     match config.inputs.log:
+        case RawInputs() as raw if config.features.incremental and config.features.events:
+            return from_daily_totals(spark, raw, config)
         case RawInputs() as raw:
             return from_raw(spark, raw, config)
         case FlatLog() as flat_log:
@@ -65,6 +74,33 @@ def from_raw(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
     require_unique(customers, columns.UNIT_ID, source=raw.customers)
     as_of = scoring_time(events, config.run_date, source=raw.events)
     return customer_features(customers, events, features=config.features, as_of=as_of)
+
+
+def from_daily_totals(spark: SparkSession, raw: RawInputs, config: Config) -> DataFrame:
+    """The same, from running totals that move on by the days since the last night."""
+    ledger = fold(spark, raw, config)
+    customers = read_customers(spark, raw, config.features.static)
+    require_unique(customers, columns.UNIT_ID, source=raw.customers)
+    run_date = config.run_date or date_of(max(ledger.parts) + 1)
+    demand = demand_of(feature_summaries(event_columns(config.features)))
+    totals, step = bring_totals(
+        spark,
+        daily_store(Workspace(config.workspace)),
+        ledger.parts,
+        demand=demand,
+        until=day_number(run_date),
+    )
+    event(
+        log,
+        f"totals.{step.kind}",
+        as_of=str(run_date),
+        parts_in=len(step.entering),
+        parts_out=len(step.leaving),
+        reason=step.reason,
+    )
+    return customer_features_from_totals(
+        customers, totals, features=config.features, demand=demand, as_of=start_of(run_date)
+    )
 
 
 def from_flat_log(spark: SparkSession, flat_log: FlatLog, config: Config) -> DataFrame:

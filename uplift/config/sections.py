@@ -135,6 +135,7 @@ class Features(Section):
 
     static: tuple[StaticFeature, ...] = ()
     events: tuple[EventFeature, ...] = ()
+    incremental: bool = False
 
 
 class ExperimentChecks(Section):
