@@ -37,6 +37,8 @@ from uplift.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+_HAPPENED = {"keep": "totals.kept", "advance": "totals.advanced", "rebuild": "totals.rebuilt"}
+
 
 def run(spark: SparkSession, config: Config) -> None:
     """Read, build, check, write."""
@@ -92,7 +94,7 @@ def from_daily_totals(spark: SparkSession, raw: RawInputs, config: Config) -> Da
     )
     event(
         log,
-        f"totals.{step.kind}",
+        _HAPPENED[step.kind],
         as_of=str(run_date),
         parts_in=len(step.entering),
         parts_out=len(step.leaving),
