@@ -133,9 +133,9 @@ class EventFeature(Section):
 class Features(Section):
     """The features of training and of scoring, declared once."""
 
+    incremental: bool = False
     static: tuple[StaticFeature, ...] = ()
     events: tuple[EventFeature, ...] = ()
-    incremental: bool = False
 
 
 class ExperimentChecks(Section):
