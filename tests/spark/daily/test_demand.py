@@ -12,9 +12,9 @@ def summary(aggregate, days=7, event_type="buy", to_day=0):
 def test_a_number_that_two_summaries_need_is_kept_once():
     demand = demand_of([summary("sum"), summary("mean"), summary("count")])
     assert demand.totals == (
-        WindowTotal("buy", 7, "millionths"),
         WindowTotal("buy", 7, "n"),
         WindowTotal("buy", 7, "n_valued"),
+        WindowTotal("buy", 7, "total"),
     )
 
 
@@ -25,7 +25,7 @@ def test_a_trend_needs_twice_its_window():
 
 def test_a_trace_reaches_as_far_as_the_longest_window_that_asks_for_it():
     demand = demand_of([summary("max", 7), summary("max", 30), summary("recency", 90)])
-    assert demand.traces == (TypeTrace("buy", "high", 30), TypeTrace("buy", "last_us", 90))
+    assert demand.traces == (TypeTrace("buy", "highest", 30), TypeTrace("buy", "last_us", 90))
     assert demand.columns == ["trace_0", "trace_1"]
 
 

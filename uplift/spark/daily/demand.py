@@ -7,16 +7,21 @@ from typing import Literal
 from uplift.errors import ConfigError
 from uplift.spark.event_features import EventSummary
 
-Measure = Literal["n", "n_valued", "millionths"]
-Trace = Literal["last_us", "high", "low", "seen"]
+Measure = Literal["n", "n_valued", "total"]
+Trace = Literal["last_us", "highest", "lowest", "n_distinct"]
 
 _WINDOWED: dict[str, tuple[Measure, ...]] = {
     "count": ("n",),
-    "sum": ("millionths",),
-    "mean": ("millionths", "n_valued"),
+    "sum": ("total",),
+    "mean": ("total", "n_valued"),
     "trend": ("n",),
 }
-_TRACED: dict[str, Trace] = {"recency": "last_us", "max": "high", "min": "low", "distinct": "seen"}
+_TRACED: dict[str, Trace] = {
+    "recency": "last_us",
+    "max": "highest",
+    "min": "lowest",
+    "distinct": "n_distinct",
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -32,8 +37,8 @@ class WindowTotal:
 class TypeTrace:
     """What is kept of one event type to answer every window of up to ``days`` days.
 
-    ``last_us`` is the time of the last event; ``high`` and ``low`` the staircases of the daily
-    extremes; ``seen`` the different values, each with the day it was last seen.
+    ``last_us`` is the time of the last event; ``highest`` and ``lowest`` are the staircases of the
+    daily extremes; ``n_distinct`` are the different values, each with the day it was last seen.
     """
 
     event_type: str
@@ -90,7 +95,7 @@ def demand_of(summaries: Sequence[EventSummary]) -> Demand:
 
 def valued_types(summaries: Iterable[EventSummary]) -> list[str]:
     """The event types whose different values the daily rows must keep."""
-    return sorted({s.event_type for s in summaries if _TRACED.get(s.aggregate) == "seen"})
+    return sorted({s.event_type for s in summaries if _TRACED.get(s.aggregate) == "n_distinct"})
 
 
 def _totals(summary: EventSummary) -> list[WindowTotal]:

@@ -70,19 +70,19 @@ class _Parts:
             case "count":
                 return self._total(kind, days, "n").cast("double")
             case "sum":
-                return self._total(kind, days, "millionths") / _MILLION
+                return self._total(kind, days, "total") / _MILLION
             case "mean":
                 n_valued = self._total(kind, days, "n_valued")
-                return F.try_divide(self._total(kind, days, "millionths"), n_valued * _MILLION)
+                return F.try_divide(self._total(kind, days, "total"), n_valued * _MILLION)
             case "trend":
                 n, n_both = self._total(kind, days, "n"), self._total(kind, 2 * days, "n")
                 return (n - (n_both - n)) / days
             case "max":
-                return F.array_max(self._values(kind, days, "high")) / _MILLION
+                return F.array_max(self._values(kind, days, "highest")) / _MILLION
             case "min":
-                return -F.array_max(self._values(kind, days, "low")) / _MILLION
+                return -F.array_max(self._values(kind, days, "lowest")) / _MILLION
             case "distinct":
-                n_distinct = F.size(self._values(kind, days, "seen"))
+                n_distinct = F.size(self._values(kind, days, "n_distinct"))
                 return n_distinct.cast("double")
             case _:
                 return self._recency(kind, days)

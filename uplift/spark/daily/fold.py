@@ -27,11 +27,11 @@ from uplift.spark.daily.source import FILE, list_files, read_files, source_diges
 from uplift.spark.daily.store import DailyStore, settle, sweep_parts
 from uplift.spark.event_features import DAY_US, require_events
 
-DAY, N, N_VALUED, MILLIONTHS = "day", "n", "n_valued", "millionths"
+DAY, N, N_VALUED, TOTAL = "day", "n", "n_valued", "total"
 HIGHEST, LOWEST, LAST_US, SEEN = "highest", "lowest", "last_us", "seen"
 DAILY_SCHEMA = (
     f"{DAY} int, {columns.UNIT_ID} string, {columns.EVENT_TYPE} string, {N} bigint, "
-    f"{N_VALUED} bigint, {MILLIONTHS} bigint, {HIGHEST} bigint, {LOWEST} bigint, "
+    f"{N_VALUED} bigint, {TOTAL} bigint, {HIGHEST} bigint, {LOWEST} bigint, "
     f"{LAST_US} bigint, {SEEN} array<bigint>"
 )
 
@@ -139,13 +139,13 @@ def daily_rows(
     """
     at_us = F.unix_micros(columns.EVENT_AT)
     keys = [DAY, _BUCKET, columns.UNIT_ID, columns.EVENT_TYPE]
-    value = F.col(MILLIONTHS)
+    value = F.col(TOTAL)
     placed = events.select(
         day_of(at_us).alias(DAY),
         _bucket(max(1, math.ceil(rows / days / _ROWS_PER_TASK))).alias(_BUCKET),
         columns.UNIT_ID,
         columns.EVENT_TYPE,
-        F.rint(F.col(columns.VALUE) * _MILLION).cast("bigint").alias(MILLIONTHS),
+        F.rint(F.col(columns.VALUE) * _MILLION).cast("bigint").alias(TOTAL),
         at_us.alias(LAST_US),
     ).repartition(max(1, math.ceil(rows / _ROWS_PER_TASK)), DAY, _BUCKET)
     if drop_repeated:
@@ -155,7 +155,7 @@ def daily_rows(
         .agg(
             F.count(F.lit(1)).alias(N),
             F.count(value).alias(N_VALUED),
-            F.coalesce(F.sum(value), F.lit(0)).alias(MILLIONTHS),
+            F.coalesce(F.sum(value), F.lit(0)).alias(TOTAL),
             F.max(value).alias(HIGHEST),
             F.min(value).alias(LOWEST),
             F.max(LAST_US).alias(LAST_US),
@@ -192,7 +192,7 @@ def _different_values(valued_types: Sequence[str]) -> Column:
     if not valued_types:
         return F.lit(None).cast("array<bigint>")
     is_kept = F.col(columns.EVENT_TYPE).isin(list(valued_types))
-    return F.array_sort(F.collect_set(F.when(is_kept, F.col(MILLIONTHS))))
+    return F.array_sort(F.collect_set(F.when(is_kept, F.col(TOTAL))))
 
 
 def _what_they_hold(

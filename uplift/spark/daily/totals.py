@@ -113,11 +113,11 @@ def _trace_of_rows(trace: TypeTrace) -> Column:
     match trace.trace:
         case "last_us":
             return F.max(F.when(is_of_type, F.col(LAST_US)))
-        case "high" | "low":
-            extreme = F.col(HIGHEST) if trace.trace == "high" else -F.col(LOWEST)
+        case "highest" | "lowest":
+            extreme = F.col(HIGHEST) if trace.trace == "highest" else -F.col(LOWEST)
             step = F.struct(F.col(DAY).alias("day"), extreme.alias("value"))
             return F.collect_list(F.when(is_of_type & extreme.isNotNull(), step))
-        case "seen":
+        case "n_distinct":
             steps = F.transform(
                 F.col(SEEN), lambda value: F.struct(F.col(DAY).alias("day"), value.alias("value"))
             )
@@ -138,7 +138,7 @@ def _moved(trace: TypeTrace, name: str, days: Days) -> Column:
     empty = F.array().cast(_STEPS)
     both = F.concat(F.coalesce(name, empty), F.coalesce(F.col(_GAIN + name), empty))
     inside = F.filter(both, lambda step: step["day"] >= first)
-    return (_last_seen(inside) if trace.trace == "seen" else _staircase(inside)).alias(name)
+    return (_last_seen(inside) if trace.trace == "n_distinct" else _staircase(inside)).alias(name)
 
 
 def _staircase(steps: Column) -> Column:
