@@ -91,7 +91,7 @@ def next_step(record: TotalsRecord | None, parts: Parts, *, demand: Demand, unti
         until: The day.
     """
     wanted = _between(parts, until - demand.longest, until)
-    reason = _why_rebuild(record, wanted, parts, demand, until)
+    reason = _why_rebuild(record, parts, demand, until)
     if record is None or reason:
         return Step("rebuild", wanted, {}, reason)
     entering = {
@@ -112,9 +112,7 @@ def next_step(record: TotalsRecord | None, parts: Parts, *, demand: Demand, unti
     return Step("advance", entering, leaving)
 
 
-def _why_rebuild(
-    record: TotalsRecord | None, wanted: Parts, parts: Parts, demand: Demand, until: int
-) -> str:
+def _why_rebuild(record: TotalsRecord | None, parts: Parts, demand: Demand, until: int) -> str:
     if record is None:
         return "there are no running totals yet"
     if record.demand != digest(demand):
