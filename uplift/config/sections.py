@@ -120,6 +120,7 @@ class RatioFeature(Section):
 class Features(Section):
     """The features of training and of scoring, declared once."""
 
+    incremental: bool = False
     static: tuple[StaticFeature, ...] = ()
     events: tuple[EventFeature, ...] = ()
     ratios: tuple[RatioFeature, ...] = ()

@@ -32,13 +32,13 @@ def write_table(frame: DataFrame, path: Path) -> int:
     _remove_versions(path, but=path.resolve())
     version = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     frame.write.parquet(str(version.absolute()))
-    rows = _tidy(version)
+    rows = tidy(version)
     _turn(path, version)
     _remove_versions(path, but=version)
     return rows
 
 
-def _tidy(version: Path) -> int:
+def tidy(version: Path) -> int:
     """Give the files names without run ids, drop Spark's markers, and count the rows."""
     for marker in [*version.glob("_*"), *version.glob(".*")]:
         marker.unlink()
