@@ -1,9 +1,10 @@
 """Fold new, changed and late event files into daily aggregates per customer.
 
 Reads the files of ``inputs.raw.events`` that are not in ``tables/daily/ledger.json`` as they are
-now; writes parts of days below ``tables/daily/days`` and turns the ledger. Running it again, or
-after a crash, does what is left to do. jobs/build_customer_features.py does the same where
-``features.incremental`` is true, so this job is for folding by day, as files arrive.
+now; sets their broken rows aside (``tables/quarantine/events``); writes parts of days below
+``tables/daily/days`` and turns the ledger. Running it again, or after a crash, does what is left to
+do. jobs/build_customer_features.py does the same where ``features.incremental`` is true, so this
+job is for folding by day, as files arrive.
 
     spark-submit jobs/fold_events.py --config conf/base.yaml --config FILE
 
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
+from jobs.read_experiment import part
 from uplift.config import Config, FlatLog, RawInputs
 from uplift.errors import ConfigError, ContractError
 from uplift.features.spec import event_columns
@@ -53,7 +55,14 @@ def fold(spark: SparkSession, raw: RawInputs, config: Config) -> Ledger:
     start = time.monotonic()
     summaries = feature_summaries(event_columns(config.features))
     store = daily_store(Workspace(config.workspace))
-    report = fold_events(spark, raw, store, valued_types=valued_types(summaries))
+    report = fold_events(
+        spark,
+        raw,
+        store,
+        judge=lambda fresh: part(spark, [fresh], config),
+        valued_types=valued_types(summaries),
+        drop_repeated=config.features.repeated_events == "drop",
+    )
     event(
         log,
         "events.folded",

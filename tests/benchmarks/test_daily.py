@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tests.benchmarks.conftest import Bench
+from tests.spark.daily.builders import trust
 from uplift.config import EventFeature, Features, RawInputs
 from uplift.features.spec import event_columns, feature_columns
 from uplift.spark.customer_features import customer_features, start_of
@@ -87,7 +88,7 @@ def warm_up(spark: SparkSession, root: Path, ids: np.ndarray) -> None:
 
 
 def by_night(spark: SparkSession, raw: RawInputs, store: DailyStore, as_of: date) -> DataFrame:
-    ledger = fold_events(spark, raw, store).ledger
+    ledger = fold_events(spark, raw, store, judge=trust).ledger
     totals, _ = bring_totals(spark, store, ledger.parts, demand=DEMAND, until=day_number(as_of))
     return customer_features_from_totals(
         customers(spark, raw), totals, features=FEATURES, demand=DEMAND, as_of=start_of(as_of)
@@ -95,7 +96,7 @@ def by_night(spark: SparkSession, raw: RawInputs, store: DailyStore, as_of: date
 
 
 def from_raw(spark: SparkSession, raw: RawInputs, as_of: date) -> DataFrame:
-    events = read_events(spark, raw)
+    events = read_events(spark, raw).rows
     return customer_features(
         customers(spark, raw), events, features=FEATURES, as_of=start_of(as_of)
     )
@@ -124,7 +125,7 @@ def test_a_night_after_a_year_of_history(bench: Bench, spark: SparkSession, tmp_
     warm_up(spark, tmp_path, ids)
     store = DailyStore(tmp_path / "daily")
     start = time.perf_counter()
-    fold_events(spark, raw, store)
+    fold_events(spark, raw, store, judge=trust)
     fold_all = time.perf_counter() - start
     by_night(spark, raw, store, FIRST + timedelta(days=N_DAYS - 2))
     nights = []

@@ -59,12 +59,14 @@ def read_assignments(spark: SparkSession, raw: RawInputs, campaign: Campaign) ->
     )
 
 
-def read_events(spark: SparkSession, raw: RawInputs) -> Contracted:
+def read_events(spark: SparkSession, raw: RawInputs, *, may_be_empty: bool = False) -> Contracted:
     """What happened: unit, type, UTC time; value and ``logged_at`` null where there is none.
 
     Event types that no feature and no outcome asks for are kept: they are not needed, not broken.
     """
-    frame = open_table(spark, raw.events, raw.format, key="inputs.raw.events")
+    frame = open_table(
+        spark, raw.events, raw.format, key="inputs.raw.events", may_be_empty=may_be_empty
+    )
     fields = [
         Field(columns.UNIT_ID, columns.UNIT_ID, "string", is_key=True),
         Field(columns.EVENT_TYPE, columns.EVENT_TYPE, "string", is_key=True),

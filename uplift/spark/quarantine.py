@@ -114,7 +114,7 @@ def set_aside(
     complaints = [
         _complaint(table, tally, quarantine_of(workspace, table.table))
         for table, tally in zip(tables, tallies.tables, strict=True)
-        if not tally.kept or tally.set_aside > fail_above * tally.read
+        if (tally.read and not tally.kept) or tally.set_aside > fail_above * tally.read
     ]
     if complaints:
         raise ContractError(

@@ -22,7 +22,9 @@ _FAILURES = (PySparkException, Py4JJavaError)
 _FILE, _BLOCK, _PLACE = "__file", "__block", "__place"
 
 
-def open_table(spark: SparkSession, location: str, file_format: str, *, key: str) -> DataFrame:
+def open_table(
+    spark: SparkSession, location: str, file_format: str, *, key: str, may_be_empty: bool = False
+) -> DataFrame:
     """The table at ``location``: a path, or the name of a catalog table if the format is `table`.
 
     CSV and JSON are text throughout. A line of theirs that cannot be parsed (in CSV: also one with
@@ -47,7 +49,8 @@ def open_table(spark: SparkSession, location: str, file_format: str, *, key: str
     except _FAILURES as error:
         raise ContractError(_sentence(error, location, file_format, key)) from error
     try:
-        if frame.columns:  # whoever needs columns says so of a table without any
+        # whoever needs columns says so of a table without any
+        if frame.columns and not may_be_empty:
             require_rows(frame, source=location)
     except _FAILURES as error:
         raise unreadable(error, source=location) or error from error

@@ -18,6 +18,7 @@ from uplift.spark.daily.ledger import day_number
 from uplift.spark.daily.night import bring_totals
 from uplift.spark.daily.store import DailyStore
 from uplift.spark.event_features import EventSummary
+from uplift.spark.row_rules import Contracted
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -90,9 +91,15 @@ def random_day(rng: np.random.Generator, day: datetime, n: int) -> list[Event]:
     ]
 
 
+def trust(_: Contracted) -> None:
+    """Nobody looks at broken rows here."""
+
+
 def night(spark, source, store, as_of, wanted=ALL, **options):
     """Fold, bring the totals to ``as_of``; the step taken and unit -> {name: value}."""
-    report = fold_events(spark, source.raw, store, valued_types=valued_types(wanted), **options)
+    report = fold_events(
+        spark, source.raw, store, judge=trust, valued_types=valued_types(wanted), **options
+    )
     demand = demand_of(wanted)
     totals, step = bring_totals(
         spark, store, report.ledger.parts, demand=demand, until=day_number(as_of.date())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.spark.daily.builders import (
+    ALL,
     DAY,
     START,
     TICK,
@@ -17,6 +18,7 @@ from tests.spark.daily.builders import (
     random_day,
     summaries,
     tree,
+    trust,
 )
 from uplift.errors import ContractError
 from uplift.spark.daily import fold
@@ -27,7 +29,7 @@ from uplift.spark.inputs import read_events
 
 pytestmark = pytest.mark.spark
 
-IN_BOTH = summaries(("count", "sum", "mean", "max", "min", "recency"))
+IN_BOTH = ALL
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def store(tmp_path):
 def from_raw(spark, source, as_of):
     """What the job finds without daily aggregates."""
     units = spark.createDataFrame([(u, as_of) for u in UNITS], "unit_id string, as_of timestamp")
-    frame = add_event_summaries(units, read_events(spark, source.raw), IN_BOTH, as_of="as_of")
+    frame = add_event_summaries(units, read_events(spark, source.raw).rows, IN_BOTH, as_of="as_of")
     return {row["unit_id"]: row.asDict() for row in frame.drop("as_of").collect()}
 
 
@@ -219,7 +221,7 @@ def test_a_few_files_are_read_whatever_their_names_and_folders(spark, source, st
             path = source.folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text("unit_id,event_type,event_at,value\n" + line, encoding="utf-8")
-        report = fold.fold_events(spark, raw, store)
+        report = fold.fold_events(spark, raw, store, judge=trust)
         assert (report.files, report.rows) == (len(written), len(written))
     assert report.ledger.n_rows == 5
 
@@ -236,13 +238,13 @@ def test_a_file_that_changes_while_it_is_read_stops_the_fold(spark, source, stor
     with monkeypatch.context() as patch:
         patch.setattr(fold, "_what_they_hold", count_and_change)
         with pytest.raises(ContractError, match="2 events were counted and 1 folded"):
-            fold.fold_events(spark, source.raw, store)
-    assert fold.fold_events(spark, source.raw, store).ledger.n_rows == 1
+            fold.fold_events(spark, source.raw, store, judge=trust)
+    assert fold.fold_events(spark, source.raw, store, judge=trust).ledger.n_rows == 1
 
 
 def test_a_source_that_is_not_there_or_empty_is_refused(spark, source, store):
     with pytest.raises(ContractError, match=r"holds no file. Check `inputs.raw.events`"):
-        fold.fold_events(spark, source.raw, store)
+        fold.fold_events(spark, source.raw, store, judge=trust)
     Path(source.folder).rmdir()
     with pytest.raises(ContractError, match=r"cannot be listed. Check `inputs.raw.events`"):
-        fold.fold_events(spark, source.raw, store)
+        fold.fold_events(spark, source.raw, store, judge=trust)

@@ -2,26 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from uplift.errors import ConfigError
-from uplift.spark.event_features import EventSummary
+from uplift.spark.event_definitions import EventPart, EventSummary, parts_of
 
 Measure = Literal["n", "n_valued", "total"]
 Trace = Literal["last_us", "highest", "lowest", "n_distinct"]
-
-_WINDOWED: dict[str, tuple[Measure, ...]] = {
-    "count": ("n",),
-    "sum": ("total",),
-    "mean": ("total", "n_valued"),
-    "trend": ("n",),
-}
-_TRACED: dict[str, Trace] = {
-    "recency": "last_us",
-    "max": "highest",
-    "min": "lowest",
-    "distinct": "n_distinct",
-}
 
 
 @dataclass(frozen=True, order=True)
@@ -87,34 +74,37 @@ def demand_of(summaries: Sequence[EventSummary]) -> Demand:
     """
     for summary in summaries:
         _check(summary)
+    parts = [part for summary in summaries for part in parts_of(summary)]
     return Demand(
-        tuple(sorted({total for summary in summaries for total in _totals(summary)})),
-        tuple(_longest_traces(summaries)),
+        tuple(sorted({total for part in parts for total in _totals(part)})),
+        tuple(_longest_traces(parts)),
     )
 
 
 def valued_types(summaries: Iterable[EventSummary]) -> list[str]:
     """The event types whose different values the daily rows must keep."""
-    return sorted({s.event_type for s in summaries if _TRACED.get(s.aggregate) == "n_distinct"})
+    parts = [part for summary in summaries for part in parts_of(summary)]
+    return sorted({part.event_type for part in parts if part.part == "n_distinct"})
 
 
-def _totals(summary: EventSummary) -> list[WindowTotal]:
-    days = -summary.from_day
-    # A trend needs twice its window, to see the one before it.
-    lengths = (days, 2 * days) if str(summary.aggregate) == "trend" else (days,)
+def _totals(part: EventPart) -> list[WindowTotal]:
+    """A window that ends before tonight is the difference of two that end tonight."""
     return [
-        WindowTotal(summary.event_type, length, measure)
-        for length in lengths
-        for measure in _WINDOWED.get(summary.aggregate, ())
+        WindowTotal(part.event_type, -first, measure)
+        for measure in get_args(Measure)
+        if measure == part.part
+        for first in (part.from_day, part.to_day)
+        if first
     ]
 
 
-def _longest_traces(summaries: Sequence[EventSummary]) -> list[TypeTrace]:
+def _longest_traces(parts: Sequence[EventPart]) -> list[TypeTrace]:
     days: dict[tuple[str, Trace], int] = {}
-    for summary in summaries:
-        if summary.aggregate in _TRACED:
-            key = (summary.event_type, _TRACED[summary.aggregate])
-            days[key] = max(days.get(key, 0), -summary.from_day)
+    for part in parts:
+        for trace in get_args(Trace):
+            if trace == part.part:
+                key = (part.event_type, trace)
+                days[key] = max(days.get(key, 0), -part.from_day)
     return sorted(TypeTrace(kind, trace, longest) for (kind, trace), longest in days.items())
 
 
@@ -123,9 +113,4 @@ def _check(summary: EventSummary) -> None:
         raise ConfigError(
             f"{summary.name} covers day {summary.from_day} to {summary.to_day}; running totals "
             "answer windows that end at the as-of time. Set `features.incremental` to false."
-        )
-    if summary.aggregate not in _WINDOWED and summary.aggregate not in _TRACED:
-        raise ConfigError(
-            f"{summary.name} needs the aggregate {summary.aggregate!r}, for which there are no "
-            "running totals. Set `features.incremental` to false, or take it out of `features`."
         )

@@ -1,4 +1,4 @@
-"""Features from running totals, by the arithmetic of ``uplift.spark.event_features``."""
+"""Features from running totals, as ``uplift.spark.event_definitions`` defines them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,9 +12,14 @@ from uplift.features.spec import event_columns
 from uplift.spark.contracts import column
 from uplift.spark.customer_features import as_customer_features, instant
 from uplift.spark.daily.demand import Demand, Measure, Trace, WindowTotal
-from uplift.spark.event_features import DAY_US, EventSummary, feature_summaries
-
-_MILLION = 1e6
+from uplift.spark.event_definitions import (
+    DAY_US,
+    EventPart,
+    EventSummary,
+    feature_summaries,
+    finished,
+    parts_of,
+)
 
 
 def customer_features_from_totals(
@@ -65,45 +70,40 @@ class _Parts:
 
     def finish(self, summary: EventSummary) -> Column:
         """The summary as a double."""
-        kind, days = summary.event_type, -summary.from_day
-        match str(summary.aggregate):
-            case "count":
-                return self._total(kind, days, "n").cast("double")
-            case "sum":
-                return self._total(kind, days, "total") / _MILLION
-            case "mean":
-                n_valued = self._total(kind, days, "n_valued")
-                return F.try_divide(self._total(kind, days, "total"), n_valued * _MILLION)
-            case "trend":
-                n, n_both = self._total(kind, days, "n"), self._total(kind, 2 * days, "n")
-                return (n - (n_both - n)) / days
-            case "max":
-                return F.array_max(self._values(kind, days, "highest")) / _MILLION
-            case "min":
-                return -F.array_max(self._values(kind, days, "lowest")) / _MILLION
-            case "distinct":
-                n_distinct = F.size(self._values(kind, days, "n_distinct"))
-                return n_distinct.cast("double")
-            case _:
-                return self._recency(kind, days)
+        as_of_us = F.unix_micros(columns.AS_OF)
+        return finished(summary, list(map(self._part, parts_of(summary))), as_of_us=as_of_us)
+
+    def _part(self, part: EventPart) -> Column:
+        match part.part:
+            case "n" | "n_valued" | "total" as measure:
+                whole = self._total(part.event_type, -part.from_day, measure)
+                if not part.to_day:
+                    return whole
+                return whole - self._total(part.event_type, -part.to_day, measure)
+            case "highest":
+                return F.array_max(self._values(part, "highest"))
+            case "lowest":
+                return -F.array_max(self._values(part, "lowest"))
+            case "n_distinct":
+                return F.size(self._values(part, "n_distinct")).cast("bigint")
+            case "last_us":
+                last_us = F.col(self._traces[part.event_type, "last_us"])
+                return F.when(last_us >= _start_us(part), last_us)
 
     def _total(self, event_type: str, days: int, measure: Measure) -> Column:
         name = self._totals[WindowTotal(event_type, days, measure)]
         return F.coalesce(F.col(name), F.lit(0).cast("bigint"))
 
-    def _values(self, event_type: str, days: int, trace: Trace) -> Column:
-        """The values kept of the last ``days`` days; none for a unit without totals."""
-        first_day = F.unix_micros(columns.AS_OF) / DAY_US - days
+    def _values(self, part: EventPart, trace: Trace) -> Column:
+        """The values kept of a window's days; none for a unit without totals."""
         kept = F.filter(
-            F.col(self._traces[event_type, trace]),
-            lambda step: step["day"] >= first_day,
+            F.col(self._traces[part.event_type, trace]),
+            lambda step: step["day"].cast("bigint") * DAY_US >= _start_us(part),
         )
         return F.coalesce(
             F.transform(kept, lambda step: step["value"]), F.array().cast("array<bigint>")
         )
 
-    def _recency(self, event_type: str, days: int) -> Column:
-        last_us = F.col(self._traces[event_type, "last_us"])
-        as_of_us = F.unix_micros(columns.AS_OF)
-        ago_us = as_of_us - last_us
-        return F.when(ago_us <= days * DAY_US, ago_us / DAY_US)
+
+def _start_us(part: EventPart) -> Column:
+    return F.unix_micros(columns.AS_OF) + part.from_day * DAY_US

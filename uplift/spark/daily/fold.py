@@ -3,7 +3,7 @@
 import math
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -25,7 +25,8 @@ from uplift.spark.daily.ledger import (
 )
 from uplift.spark.daily.source import FILE, list_files, read_files, source_digest
 from uplift.spark.daily.store import DailyStore, settle, sweep_parts
-from uplift.spark.event_features import DAY_US, require_events
+from uplift.spark.event_definitions import DAY_US, millionths
+from uplift.spark.row_rules import Contracted
 
 DAY, N, N_VALUED, TOTAL = "day", "n", "n_valued", "total"
 HIGHEST, LOWEST, LAST_US, SEEN = "highest", "lowest", "last_us", "seen"
@@ -37,7 +38,6 @@ DAILY_SCHEMA = (
 
 _ROWS_PER_TASK = 500_000
 _BUCKET, _FOLDER = "bucket", "folder"
-_MILLION = 1e6
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def fold_events(
     raw: RawInputs,
     store: DailyStore,
     *,
+    judge: Callable[[Contracted], object],
     valued_types: Iterable[str] = (),
     drop_repeated: bool = False,
 ) -> FoldReport:
@@ -78,12 +79,14 @@ def fold_events(
         spark: The session.
         raw: Where the events are.
         store: The daily table.
+        judge: Sees the new and changed files before they are folded: what it does with their
+            broken rows, and whether it refuses them, is its own business.
         valued_types: Event types whose different values are needed.
         drop_repeated: Count events of one unit, type, time and value once. A repeat may stand in
             another file, so a late event then costs its whole day.
 
     Raises:
-        ContractError: The source is missing, its events are amiss, or it changed while being read.
+        ContractError: The source is missing, ``judge`` refuses it, or it changed while being read.
     """
     known = read_ledger(store.ledger)
     listed = list_files(spark, raw)
@@ -97,7 +100,7 @@ def fold_events(
     if plan.is_idle:
         sweep_parts(store, plan.base.parts)
         return FoldReport(plan.base)
-    fresh = _what_they_hold(spark, raw, plan.fresh, listed=len(listed))
+    fresh = _what_they_hold(spark, raw, plan.fresh, judge, listed=len(listed))
     if drop_repeated:
         plan = plan.with_whole_days(day for folded in fresh for day in folded.days)
     written = _write_parts(
@@ -145,7 +148,7 @@ def daily_rows(
         _bucket(max(1, math.ceil(rows / days / _ROWS_PER_TASK))).alias(_BUCKET),
         columns.UNIT_ID,
         columns.EVENT_TYPE,
-        F.rint(F.col(columns.VALUE) * _MILLION).cast("bigint").alias(TOTAL),
+        millionths(F.col(columns.VALUE)).alias(TOTAL),
         at_us.alias(LAST_US),
     ).repartition(max(1, math.ceil(rows / _ROWS_PER_TASK)), DAY, _BUCKET)
     if drop_repeated:
@@ -196,13 +199,19 @@ def _different_values(valued_types: Sequence[str]) -> Column:
 
 
 def _what_they_hold(
-    spark: SparkSession, raw: RawInputs, files: Sequence[SourceFile], *, listed: int
+    spark: SparkSession,
+    raw: RawInputs,
+    files: Sequence[SourceFile],
+    judge: Callable[[Contracted], object],
+    *,
+    listed: int,
 ) -> list[FoldedFile]:
     """Rows per day and per event type of each file."""
     if not files:
         return []
-    events = read_files(spark, raw, files, listed=listed)
-    require_events(events, (), source=raw.events)
+    contracted = read_files(spark, raw, files, listed=listed)
+    judge(contracted)
+    events = contracted.rows
     day = day_of(F.unix_micros(columns.EVENT_AT)).alias(DAY)
     found = events.groupBy(FILE, day, columns.EVENT_TYPE).count().collect()
     days: dict[str, Counter[int]] = defaultdict(Counter)
@@ -233,7 +242,7 @@ def _write_parts(
     is_wanted = F.col(FILE).isin([folded.file.path for folded in fresh]) | day_of(
         F.unix_micros(columns.EVENT_AT)
     ).isin(list(plan.broken_days))
-    events = read_files(spark, raw, files, listed=listed).where(is_wanted)
+    events = read_files(spark, raw, files, listed=listed).rows.where(is_wanted)
     days = len({day for folded in fresh for day in folded.days} | plan.broken_days)
     folded = daily_rows(
         events,

@@ -7,17 +7,19 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from os.path import commonpath, dirname
 from urllib.parse import unquote
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from uplift.config import RawInputs
 from uplift.errors import ContractError
 from uplift.spark.daily.ledger import SourceFile, digest
 from uplift.spark.inputs import read_events
+from uplift.spark.row_rules import Contracted
 
 FILE = "file"
 
@@ -53,18 +55,20 @@ def list_files(spark: SparkSession, raw: RawInputs) -> list[SourceFile]:
 
 def read_files(
     spark: SparkSession, raw: RawInputs, files: Sequence[SourceFile], *, listed: int
-) -> DataFrame:
-    """The events in ``files``, of ``listed`` in all, each with the path of its ``file``.
+) -> Contracted:
+    """The events in ``files``, of ``listed`` in all, each good row with the path of its ``file``.
 
     Only these files are opened. A file that landed since the listing is left for the next fold.
     """
     if raw.format not in _FILE_FORMATS:
-        return read_events(spark, raw).withColumn(FILE, F.lit(raw.events))
+        events = read_events(spark, raw)
+        return replace(events, rows=events.rows.withColumn(FILE, F.lit(raw.events)))
     paths = [file.path for file in files]
     location = raw.events if len(files) == listed else _pattern(paths)
-    events = read_events(spark, raw.model_copy(update={"events": location}))
-    path = F.col("_metadata.file_path")
-    return events.withColumn(FILE, path).where(F.col(FILE).isin(paths))
+    given = raw.model_copy(update={"events": location})
+    events = read_events(spark, given, may_be_empty=True)  # a quiet day is a file without events
+    placed = events.rows.withColumn(FILE, F.col("_metadata.file_path"))
+    return replace(events, source=raw.events, rows=placed.where(F.col(FILE).isin(paths)))
 
 
 def source_digest(raw: RawInputs) -> str:

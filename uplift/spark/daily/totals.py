@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.spark.daily.demand import Demand, TypeTrace, WindowTotal
 from uplift.spark.daily.fold import DAY, HIGHEST, LAST_US, LOWEST, SEEN
-from uplift.spark.event_features import DAY_US
+from uplift.spark.event_definitions import DAY_US
 
 _SIGN, _GAIN = "sign", "gained_"
 _STEPS = "array<struct<day:int,value:bigint>>"
