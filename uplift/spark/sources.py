@@ -39,6 +39,7 @@ def open_table(
         file_format: `parquet`, `csv`, `json` (a document per line), `orc`, `table`, or a format
             that a jar brings: `delta`, `iceberg`.
         key: The config key of the location, for messages.
+        may_be_empty: A table without rows is one too.
 
     Raises:
         ContractError: There is no such path or table, the session does not know the format, the
