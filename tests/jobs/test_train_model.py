@@ -30,6 +30,9 @@ from uplift.workspace import Workspace
 
 pytestmark = pytest.mark.spark
 
+CANDIDATES = """training.candidates=[
+    {name: t_learner, learner: t_learner}, {name: x_learner, learner: x_learner},
+]"""
 SECRETS = ["tracking.experiment=shop", "spark.settings={spark.hadoop.fs.s3a.secret.key: hush}"]
 
 
@@ -43,7 +46,7 @@ class Trained:
 def trained(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("train")
     write_training_set(root, training_set(effect=0.25))
-    config = config_of(root, *SECRETS)
+    config = config_of(root, CANDIDATES, *SECRETS)
     train_model.run(spark, config)
     return Trained(config, open_store(config.tracking, Workspace(root)))
 
