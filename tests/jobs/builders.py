@@ -20,12 +20,13 @@ N_UNITS = 6000
 
 
 def config_of(root: Path, *overrides: str) -> Config:
-    """The coupon campaign with two features, few trees and few replicates."""
+    """The coupon campaign with two features, one candidate, few trees and few replicates."""
     return load_config(
         [ROOT / "conf/base.yaml", ROOT / "conf/campaigns/coupon.yaml"],
         [
             f"workspace={root}",
             f"features={FEATURES}",
+            "training.candidates=[{name: t_learner, learner: t_learner}]",
             "training.rounds=20",
             "training.booster={num_leaves: 4, min_data_in_leaf: 50}",
             "evaluation.replicates=100",

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs import train_model
 from tests.jobs.builders import config_of, training_set, write_training_set
@@ -29,6 +30,9 @@ from uplift.workspace import Workspace
 
 pytestmark = pytest.mark.spark
 
+CANDIDATES = """training.candidates=[
+    {name: t_learner, learner: t_learner}, {name: x_learner, learner: x_learner},
+]"""
 SECRETS = ["tracking.experiment=shop", "spark.settings={spark.hadoop.fs.s3a.secret.key: hush}"]
 
 
@@ -42,7 +46,7 @@ class Trained:
 def trained(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("train")
     write_training_set(root, training_set(effect=0.25))
-    config = config_of(root, *SECRETS)
+    config = config_of(root, CANDIDATES, *SECRETS)
     train_model.run(spark, config)
     return Trained(config, open_store(config.tracking, Workspace(root)))
 
@@ -147,6 +151,19 @@ def test_the_version_does_not_depend_on_how_the_table_is_cut(
     best = train_model.chosen(train_model.compare(rows, trained.config))
     model = train_model.fit(rows, best.name, best.plan, trained.config, digest="")
     assert model.version == challenger.model_version
+
+
+def test_randomisation_units_come_along_and_chances_of_all_arms_where_the_table_has_them(
+    table: DataFrame, trained: Trained
+) -> None:
+    plain = train_model.rows_to_learn_from(table, trained.config)
+    assert plain.cluster.tolist() == sorted(plain.cluster)  # here the unit, in whose order rows are
+    assert plain.propensities is None
+    chances = F.array(*map(F.lit, (0.5, 0.3, 0.2)))
+    rows = train_model.rows_to_learn_from(table.withColumn("propensities", chances), trained.config)
+    assert rows.propensities is not None
+    assert rows.propensities.shape == (len(rows.arm), 3)
+    assert rows.propensities[-1].tolist() == [0.5, 0.3, 0.2]
 
 
 def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(

@@ -100,6 +100,49 @@ def test_a_feature_that_is_never_known_is_not_used() -> None:
     assert 0 not in compile_lightgbm(train(features, outcome)).feature
 
 
+def test_a_booster_adds_to_where_the_rows_start_and_does_not_hold_it() -> None:
+    features, outcome = rows()
+    start = np.full(len(outcome), 2.0)
+    text = LocalTrainer().train(
+        features,
+        outcome + 2.0,
+        weight=None,
+        objective="regression",
+        parameters={"learning_rate": 0.5, "num_leaves": 7},
+        rounds=20,
+        categorical=(),
+        seed=7,
+        init_score=start,
+    )
+    added = compile_lightgbm(text).raw(features)[:, 0]
+    assert added.mean() == pytest.approx(outcome.mean(), abs=0.01)
+    assert np.corrcoef(added, outcome)[0, 1] > 0.6
+
+
+def test_the_answer_never_falls_in_an_increasing_column() -> None:
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(500, 2))
+    outcome = features[:, 1] - np.abs(features[:, 0])  # rises and falls in the first column
+    grid = np.column_stack([np.linspace(-3.0, 3.0, 50), np.zeros(50)])
+    answers = [
+        compile_lightgbm(
+            LocalTrainer().train(
+                features,
+                outcome,
+                weight=None,
+                objective="regression",
+                parameters=PARAMETERS,
+                rounds=30,
+                categorical=(),
+                seed=7,
+                increasing=increasing,
+            )
+        ).raw(grid)[:, 0]
+        for increasing in ((), (0,))
+    ]
+    assert np.diff(answers[0]).min() < 0.0 <= np.diff(answers[1]).min()
+
+
 def test_an_unknown_parameter_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"1 of 2 keys .* `num_leafs` is unknown, .*`num_leaves`"):
         check_parameters({"num_leafs": 7, "learning_rate": 0.1})
