@@ -1,0 +1,183 @@
+"""One tree: level by level from histograms, then every row of the other half to its leaf.
+
+A level costs one pass over the rows of the smaller children; the larger sibling is what the
+parent's histogram has left. Nothing here asks where rows are: the histograms of one table or the
+sums over many give the same tree, to the last bit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uplift.forest.categories import level_bins
+from uplift.forest.criteria import Rules, best_splits
+from uplift.forest.histograms import (
+    Codes,
+    Integers,
+    Sample,
+    Sums,
+    add_leaves,
+    add_nodes,
+    leaves_of,
+    part_nodes,
+)
+from uplift.forest.log import CodedLog
+from uplift.forest.nodes import GrowingNodes, Tree
+from uplift.forest.sampling import draw_features, draw_rows
+from uplift.forest.settings import CRITERIA, ForestSettings
+
+_BUNCH_BYTES = 64 << 20  # histograms of nodes that are searched together
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatedTree:
+    """A tree and what its estimating half adds up to.
+
+    Attributes:
+        tree: The structure.
+        sums: Sums of the estimating half by node and arm, shape (M, n_arms, width).
+        n_growing: Rows that found the splits.
+    """
+
+    tree: Tree
+    sums: Sums
+    n_growing: int
+
+
+def grow_tree(log: CodedLog, settings: ForestSettings, *, seed: int, number: int) -> EstimatedTree:
+    """Tree ``number`` of a forest: grown on one half of its sample, estimated on the other."""
+    in_groups = settings.trees_per_group > 1
+    growing, estimating = draw_rows(
+        log.keys,
+        seed,
+        number,
+        number // settings.trees_per_group,
+        0.5 if in_groups else 1.0,
+        settings.sample_share * (2.0 if in_groups else 1.0),
+    )
+    if not settings.is_honest:
+        growing = estimating = np.sort(np.concatenate([growing, estimating]))
+    bins = level_bins(log, growing)
+    features = _features_of_tree(log, settings, seed, number)
+    tree = grow_structure(
+        log.sample(growing, features, bins), features, bins, log, settings, seed, number
+    )
+    return EstimatedTree(
+        tree, sum_nodes(tree, log.sample(estimating, features, bins), features, log), len(growing)
+    )
+
+
+def _features_of_tree(log: CodedLog, settings: ForestSettings, seed: int, number: int) -> Integers:
+    n_features = log.bins.n_features
+    n_drawn = settings.features_per_tree or n_features
+    root = np.zeros(1, dtype=np.uint64)
+    return np.flatnonzero(draw_features(n_features, n_drawn, seed, number, root)[0])
+
+
+def rules_of(settings: ForestSettings) -> Rules:
+    """The settings as the search wants them."""
+    return Rules(
+        CRITERIA[settings.criterion],
+        float(settings.min_leaf_rows),
+        float(settings.min_arm_rows),
+        settings.min_child_share,
+        settings.split_shrinkage,
+    )
+
+
+def grow_structure(
+    sample: Sample,
+    features: Integers,
+    level_bin: Codes,
+    log: CodedLog,
+    settings: ForestSettings,
+    seed: int,
+    number: int,
+) -> Tree:
+    """Find the splits of one tree from its growing half.
+
+    Args:
+        sample: The growing half.
+        features: The columns of the log that the sample's columns are.
+        level_bin: Bin of every level, shape (c, 65,536); handed on to the tree.
+        log: Bins and layout of the sample.
+        settings: Of the forest.
+        seed: Of every random choice.
+        number: Of the tree.
+    """
+    layout, rules = log.layout, rules_of(settings)
+    n_bins = np.diff(log.bins.first_bin)[features]
+    first_bin = np.concatenate([[0], np.cumsum(n_bins)])
+    n_rows, width = len(sample.arm), layout.width
+    shape = (int(first_bin[-1]), log.n_arms, width)
+    order = np.arange(n_rows, dtype=np.int32)
+    total = np.zeros((1, log.n_arms, width), dtype=np.int64)
+    add_leaves(np.zeros(n_rows, dtype=np.int32), sample.arm, sample.values, total)
+    nodes = GrowingNodes(total[0], n_rows, layout, settings)
+
+    def counted(which: Integers) -> Sums:
+        histograms = np.zeros((len(which), *shape), dtype=np.int64)
+        add_nodes(sample, order, nodes.start[which], nodes.end[which], first_bin, histograms)
+        return histograms
+
+    most = max(1, _BUNCH_BYTES // (8 * int(np.prod(shape))))
+    root = np.zeros(1, dtype=np.int64)
+    bunches = [(root, counted(root))] if nodes.may_split(root)[0] else []
+    while bunches:
+        which, histograms = bunches.pop()
+        n_drawn = min(settings.features_per_node or len(features), len(features))
+        allowed = draw_features(len(features), n_drawn, seed, number, nodes.path[which])
+        best = best_splits(histograms, first_bin, allowed, nodes.means[which], layout, rules)
+        won = best.feature >= 0
+        if not won.any():
+            continue
+        parents, column = which[won], best.feature[won]
+        n_low = part_nodes(
+            sample.codes,
+            order,
+            nodes.start[parents],
+            nodes.end[parents],
+            column,
+            best.split[won],
+            best.missing_low[won],
+            n_bins - 1,
+        )
+        nodes.feature[parents] = features[column]
+        nodes.split[parents] = best.split[won]
+        nodes.missing_low[parents] = best.missing_low[won]
+        nodes.gain[parents] = best.gain[won]
+        low, high = nodes.add_children(parents, best.low[won], n_low)
+        open_low = nodes.may_split(low)
+        open_high = nodes.may_split(high)
+        goes_on = open_low | open_high
+        if not goes_on.any():
+            continue
+        low_is_small = (2 * n_low <= nodes.end[parents] - nodes.start[parents])[goes_on]
+        small = np.where(low_is_small, low[goes_on], high[goes_on])
+        large = np.where(low_is_small, high[goes_on], low[goes_on])
+        of_small = counted(small)
+        of_large = histograms[won][goes_on] - of_small
+        is_open = np.zeros(nodes.n, dtype=np.bool_)
+        is_open[low[open_low]] = is_open[high[open_high]] = True
+        pending = np.concatenate([small, large])
+        kept = is_open[pending]
+        pending, sums = pending[kept], np.concatenate([of_small, of_large])[kept]
+        for first in range(0, len(pending), most):
+            part = slice(first, first + most)
+            bunches.append((pending[part], sums[part]))
+    return nodes.finished(level_bin)
+
+
+def sum_nodes(tree: Tree, sample: Sample, features: Integers, log: CodedLog) -> Sums:
+    """What the rows of a sample add up to in every node, shape (M, n_arms, width); additive."""
+    sums = np.zeros((len(tree.feature), log.n_arms, log.layout.width), dtype=np.int64)
+    local = np.searchsorted(features, tree.feature)
+    column = np.where(tree.feature >= 0, local, -1)
+    missing_code = np.diff(log.bins.first_bin)[features] - 1
+    leaves = leaves_of(
+        sample.codes, column, tree.split, tree.missing_low, tree.low, tree.high, missing_code
+    )
+    add_leaves(leaves, sample.arm, sample.values, sums)
+    for node in np.flatnonzero(tree.feature >= 0)[::-1]:
+        sums[node] = sums[tree.low[node]] + sums[tree.high[node]]
+    return sums
