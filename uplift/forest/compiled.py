@@ -4,6 +4,7 @@ A row ends in the same leaf by its codes and by its values, for every float and 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,20 +50,20 @@ def compile_forest(trees: Sequence[Tree], values: Sequence[Matrix], bins: Bins) 
     return FlatEnsemble.of(arrays, n_features=bins.n_features, n_outputs=n_arms)
 
 
-def _arrays(tree: Tree, values: Matrix, bins: Bins) -> dict[str, npt.NDArray[np.generic]]:
+def _arrays(tree: Tree, values: Matrix, bins: Bins) -> dict[str, npt.NDArray[Any]]:
     """One tree by itself; sets start at 0 and their end is left out."""
     is_split = tree.feature >= 0
-    number = np.where(is_split, np.cumsum(is_split) - 1, -np.cumsum(~is_split))
+    number = np.where(is_split, np.cumsum(is_split) - 1, 0 - np.cumsum(~is_split))
     splits = np.flatnonzero(is_split)
     threshold, decision = np.zeros(len(splits)), np.zeros(len(splits), dtype=np.uint8)
     left, right = number[tree.low[splits]], number[tree.high[splits]]
-    sets = []
+    sets: list[npt.NDArray[np.uint32]] = []
     for place, node in enumerate(splits):
         feature, split = int(tree.feature[node]), int(tree.split[node])
         if bins.n_levels[feature]:
             threshold[place] = len(sets)
             decision[place] = CATEGORICAL
-            sets.append(_members(tree, node, bins))
+            sets.append(_members(tree, int(node), bins))
             if tree.missing_low[node]:  # what is in no set goes right
                 left[place], right[place] = right[place], left[place]
             continue

@@ -47,7 +47,8 @@ _EPSILON = 1e-6  # a chance counts as at least this far from 0 and 1
 _LEAST_VARIANCE = 1e-3  # of a child's arm, as a share of the node's mean variance
 _LEAST_GAIN = 1e-12  # relative to the squared means: less is rounding
 
-_N, _WEIGHT, _OUTCOME, _SQUARE = range(4)
+_WEIGHT, _OUTCOME = 1, 2  # columns of the sums
+_MEAN, _PER_SHARE = 2, 3  # columns of a node
 
 
 class Rules(NamedTuple):
@@ -78,38 +79,46 @@ class Splits(NamedTuple):
     low: npt.NDArray[np.int64]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def split_gain(
-    criterion: int, is_binary: bool, low: Matrix, high: Matrix, node: Matrix, shrinkage: float
+    criterion: int, is_binary: bool, low: Matrix, total: Matrix, node: Matrix, shrinkage: float
 ) -> float:
-    """What the split of a node into ``low`` and ``high`` gains.
+    """What the split of a node into a low child and the rest gains.
 
     Args:
         criterion: Its number in ``uplift.forest.settings.CRITERIA``.
         is_binary: Outcomes are 0 or 1.
         low: Per arm n, S, B and the weighted sum of squared outcomes, shape (n_arms, 4).
-        high: The same of the other child.
-        node: Per arm mean and mean square that children shrink to, shape (n_arms, 2).
+        total: The same of the node.
+        node: Per arm mean and mean square that children shrink to, mean, and 1 / share of the
+            node's weight, shape (n_arms, 4).
         shrinkage: With how many rows per arm they do.
     """
-    s_low, s_high = low[:, _WEIGHT].sum(), high[:, _WEIGHT].sum()
-    total = s_low + s_high
-    if criterion == CAUSAL:
-        gain = 0.0
-        mixed = shrinkage * len(low)
-        pull = _pull(low, high, 0, total)
-        for arm in range(1, len(low)):
-            moved = _pull(low, high, arm, total) - pull  # sum of rho over L; over R it is minus
-            gain += s_low * (moved / (s_low + mixed)) ** 2
-            gain += s_high * (moved / (s_high + mixed)) ** 2
-        return gain / total
-    low_mean, high_mean = np.empty(node.shape), np.empty(node.shape)
+    s_low, s_all = 0.0, 0.0
     for arm in range(len(low)):
+        s_low += low[arm, _WEIGHT]
+        s_all += total[arm, _WEIGHT]
+    s_high = s_all - s_low
+    if criterion == CAUSAL:
+        squares = 0.0
+        pull = (low[0, _OUTCOME] - low[0, _WEIGHT] * node[0, _MEAN]) * node[0, _PER_SHARE]
+        for arm in range(1, len(low)):  # sum of rho over L; over R it is minus that
+            moved = (low[arm, _OUTCOME] - low[arm, _WEIGHT] * node[arm, _MEAN]) * node[
+                arm, _PER_SHARE
+            ] - pull
+            squares += moved * moved
+        mixed = shrinkage * len(low)
+        per_row = s_low / (s_low + mixed) ** 2 + s_high / (s_high + mixed) ** 2
+        return squares * per_row / s_all
+    low_mean, high_mean = np.empty((len(low), 2)), np.empty((len(low), 2))
+    for arm in range(len(low)):
+        weight = low[arm, _WEIGHT]
         for moment in range(2):
             mixed = shrinkage * node[arm, moment]
-            place = _OUTCOME + moment
-            low_mean[arm, moment] = (low[arm, place] + mixed) / (low[arm, _WEIGHT] + shrinkage)
-            high_mean[arm, moment] = (high[arm, place] + mixed) / (high[arm, _WEIGHT] + shrinkage)
+            sum_low = low[arm, _OUTCOME + moment]
+            sum_high = total[arm, _OUTCOME + moment] - sum_low
+            low_mean[arm, moment] = (sum_low + mixed) / (weight + shrinkage)
+            high_mean[arm, moment] = (sum_high + mixed) / (total[arm, _WEIGHT] - weight + shrinkage)
     if criterion == DDP:
         gain = 0.0
         for arm in range(1, len(low)):
@@ -119,7 +128,7 @@ def split_gain(
     least = 0.0
     for arm in range(len(node)):
         least += _LEAST_VARIANCE * (node[arm, 1] - node[arm, 0] ** 2) / len(node)
-    share = s_low / total
+    share = s_low / s_all
     return (
         share * _metric(criterion, is_binary, low_mean, least)
         + (1.0 - share) * _metric(criterion, is_binary, high_mean, least)
@@ -127,20 +136,12 @@ def split_gain(
     )
 
 
-@njit(nogil=True, cache=True)
-def _pull(low: Matrix, high: Matrix, arm: int, total: float) -> float:
-    """How far the low child's outcomes in an arm exceed the node's mean, over the arm's share."""
-    weight = low[arm, _WEIGHT] + high[arm, _WEIGHT]
-    mean = (low[arm, _OUTCOME] + high[arm, _OUTCOME]) / weight
-    return (low[arm, _OUTCOME] - low[arm, _WEIGHT] * mean) * total / weight
-
-
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _metric(criterion: int, is_binary: bool, means: Matrix, least: float) -> float:
     """D of the module's docstring."""
     control = means[0, 0]
     if criterion == CTS:
-        return means[:, 0].max()
+        return float(means[:, 0].max())
     q = min(max(control, _EPSILON), 1.0 - _EPSILON)
     spread = q * (1.0 - q) if is_binary else max(means[0, 1] - control**2, least, 1e-300)
     metric = 0.0
@@ -161,7 +162,7 @@ def _metric(criterion: int, is_binary: bool, means: Matrix, least: float) -> flo
     return metric
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
     """The sums of one node's arms, shape (n_arms, width), as numbers with units."""
     for arm in range(len(cells)):
@@ -181,12 +182,26 @@ def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
         into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, weight, y, square
 
 
-@njit(nogil=True, cache=True)
-def _rows_of(cell: Integers, is_packed: bool) -> np.int64:
-    return cell[0] >> 32 if is_packed else cell[0]
+@njit(nogil=True, cache=True, error_model="numpy")
+def _n_rows(cells: Integers, is_packed: bool) -> int:
+    """Rows of all arms."""
+    n = 0
+    for arm in range(len(cells)):
+        n += cells[arm, 0] >> 32 if is_packed else cells[arm, 0]
+    return n
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _describe(total: Matrix, means: Matrix, node: Matrix) -> None:
+    """Fill ``node`` as ``split_gain`` wants it."""
+    weight = total[:, _WEIGHT].sum()
+    for arm in range(len(total)):
+        node[arm, 0], node[arm, 1] = means[arm, 0], means[arm, 1]
+        node[arm, _MEAN] = total[arm, _OUTCOME] / total[arm, _WEIGHT]
+        node[arm, _PER_SHARE] = weight / total[arm, _WEIGHT]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def best_splits(
     histograms: npt.NDArray[np.int64],
     first_bin: Integers,
@@ -213,64 +228,56 @@ def best_splits(
         np.zeros(n_nodes),
         np.zeros((n_nodes, n_arms, width), np.int64),
     )
-    low = np.empty((n_arms, width), np.int64)
-    side = np.empty((n_arms, width), np.int64)
-    other = np.empty((n_arms, width), np.int64)
-    low_sums, high_sums = np.empty((n_arms, 4)), np.empty((n_arms, 4))
-    for node in range(n_nodes):
-        histogram = histograms[node]
+    low, side = np.empty((n_arms, width), np.int64), np.empty((n_arms, width), np.int64)
+    low_sums, sums, node = np.empty((n_arms, 4)), np.empty((n_arms, 4)), np.empty((n_arms, 4))
+    for number in range(n_nodes):
+        histogram = histograms[number]
         total = np.zeros((n_arms, width), np.int64)
         for place in range(first_bin[0], first_bin[1]):
             total += histogram[place]
-        rows = 0
-        for arm in range(n_arms):
-            rows += _rows_of(total[arm], layout.is_packed)
+        _read(total, layout, sums)
+        _describe(sums, node_means[number], node)
+        rows = _n_rows(total, layout.is_packed)
         floor = max(rules.min_leaf_rows, rules.min_child_share * rows)
-        best.gain[node] = _LEAST_GAIN * (node_means[node, :, 0] ** 2).sum()
+        best.gain[number] = _LEAST_GAIN * (node[:, 0] ** 2).sum()
         for feature in range(len(first_bin) - 1):
-            if not allowed[node, feature]:
+            if not allowed[number, feature]:
                 continue
             start, last = first_bin[feature], first_bin[feature + 1] - 1
             missing = histogram[last]
-            n_missing = 0
-            for arm in range(n_arms):
-                n_missing += _rows_of(missing[arm], layout.is_packed)
+            n_missing = _n_rows(missing, layout.is_packed)
             low[:] = 0
+            n_known = 0
             for place in range(start, last):
-                n_here = 0
-                for arm in range(n_arms):
-                    n_here += _rows_of(histogram[place, arm], layout.is_packed)
-                    for entry in range(width):
-                        low[arm, entry] += histogram[place, arm, entry]
+                n_here = _n_rows(histogram[place], layout.is_packed)
                 if n_here == 0:
                     continue
+                n_known += n_here
+                for arm in range(n_arms):
+                    for entry in range(width):
+                        low[arm, entry] += histogram[place, arm, entry]
                 for with_missing in range(2 if n_missing else 1):
-                    n_low, fewest = 0, rows
+                    n_low = n_known + with_missing * n_missing
+                    if min(n_low, rows - n_low) < floor:
+                        continue
                     for arm in range(n_arms):
                         for entry in range(width):
-                            extra = missing[arm, entry] if with_missing else 0
-                            side[arm, entry] = low[arm, entry] + extra
-                            other[arm, entry] = total[arm, entry] - side[arm, entry]
-                        n = _rows_of(side[arm], layout.is_packed)
-                        n_low += n
-                        fewest = min(fewest, n, _rows_of(other[arm], layout.is_packed))
-                    if fewest < rules.min_arm_rows or min(n_low, rows - n_low) < floor:
-                        continue
+                            side[arm, entry] = low[arm, entry] + with_missing * missing[arm, entry]
                     _read(side, layout, low_sums)
-                    _read(other, layout, high_sums)
+                    fewest = float(rows)
+                    for arm in range(n_arms):
+                        n = low_sums[arm, 0]
+                        fewest = min(fewest, n, sums[arm, 0] - n)
+                    if fewest < rules.min_arm_rows:
+                        continue
                     gain = split_gain(
-                        rules.criterion,
-                        layout.is_binary,
-                        low_sums,
-                        high_sums,
-                        node_means[node],
-                        rules.shrinkage,
+                        rules.criterion, layout.is_binary, low_sums, sums, node, rules.shrinkage
                     )
-                    if gain > best.gain[node]:
-                        best.gain[node] = gain
-                        best.feature[node] = feature
-                        best.split[node] = place - start
+                    if gain > best.gain[number]:
+                        best.gain[number] = gain
+                        best.feature[number] = feature
+                        best.split[number] = place - start
                         with_more = 2 * n_low >= rows  # nothing missing here: the larger side
-                        best.missing_low[node] = with_missing == 1 if n_missing else with_more
-                        best.low[node] = side
+                        best.missing_low[number] = with_missing == 1 if n_missing else with_more
+                        best.low[number] = side
     return best

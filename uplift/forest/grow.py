@@ -20,6 +20,7 @@ from uplift.forest.histograms import (
     add_nodes,
     leaves_of,
     part_nodes,
+    sibling_histograms,
 )
 from uplift.forest.log import CodedLog
 from uplift.forest.nodes import GrowingNodes, Tree
@@ -155,13 +156,12 @@ def grow_structure(
         low_is_small = (2 * n_low <= nodes.end[parents] - nodes.start[parents])[goes_on]
         small = np.where(low_is_small, low[goes_on], high[goes_on])
         large = np.where(low_is_small, high[goes_on], low[goes_on])
-        of_small = counted(small)
-        of_large = histograms[won][goes_on] - of_small
         is_open = np.zeros(nodes.n, dtype=np.bool_)
         is_open[low[open_low]] = is_open[high[open_high]] = True
-        pending = np.concatenate([small, large])
-        kept = is_open[pending]
-        pending, sums = pending[kept], np.concatenate([of_small, of_large])[kept]
+        kept_small, kept_large = np.flatnonzero(is_open[small]), np.flatnonzero(is_open[large])
+        parent = np.flatnonzero(won)[goes_on]
+        sums = sibling_histograms(histograms, parent, counted(small), kept_small, kept_large)
+        pending = np.concatenate([small[kept_small], large[kept_large]])
         for first in range(0, len(pending), most):
             part = slice(first, first + most)
             bunches.append((pending[part], sums[part]))

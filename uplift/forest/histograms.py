@@ -99,6 +99,28 @@ def add_nodes(
 
 
 @njit(nogil=True, cache=True)
+def sibling_histograms(
+    parents: Sums, parent: Integers, small: Sums, kept_small: Integers, kept_large: Integers
+) -> Sums:
+    """Histograms of the children that go on: small ones, then what large ones have left.
+
+    Pair j has the small child ``small[j]`` and the parent ``parents[parent[j]]``.
+    """
+    n_small = len(kept_small)
+    kept = np.empty((n_small + len(kept_large), *small.shape[1:]), np.int64)
+    out, of_parent = kept.reshape(len(kept), -1), parents.reshape(len(parents), -1)
+    of_small = small.reshape(len(small), -1)
+    for place in range(n_small):
+        out[place] = of_small[kept_small[place]]
+    for place in range(len(kept_large)):
+        pair = kept_large[place]
+        whole, less, left = of_parent[parent[pair]], of_small[pair], out[n_small + place]
+        for cell in range(len(left)):
+            left[cell] = whole[cell] - less[cell]
+    return kept
+
+
+@njit(nogil=True, cache=True)
 def part_nodes(
     codes: Codes,
     order: Places,

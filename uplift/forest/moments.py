@@ -119,15 +119,15 @@ class Moments(NamedTuple):
 def moments(sums: Sums, layout: Layout) -> Moments:
     """Read sums of shape (..., width); without stored squares w y^2 is w y."""
     if layout.is_packed:
-        n = (sums[..., 0] >> _HALF_WORD).astype(np.float64)
-        outcome = (sums[..., 0] & 0xFFFFFFFF).astype(np.float64)
+        n: Vector = (sums[..., 0] >> _HALF_WORD).astype(np.float64)
+        outcome: Vector = (sums[..., 0] & 0xFFFFFFFF).astype(np.float64)
         return Moments(n, n, outcome, outcome)
-    n = sums[..., 0].astype(np.float64)
-    place = 1
-    weight = n
-    if layout.is_weighted:
-        weight = sums[..., place] * layout.weight_unit
-        place += 1
-    outcome = sums[..., place] * layout.outcome_unit
-    square = sums[..., place + 1] * layout.square_unit if layout.has_squares else outcome
-    return Moments(n, weight, outcome, square)
+    stored = sums.astype(np.float64)
+    place = 2 if layout.is_weighted else 1
+    outcome = stored[..., place] * layout.outcome_unit
+    return Moments(
+        n=stored[..., 0],
+        weight=stored[..., 1] * layout.weight_unit if layout.is_weighted else stored[..., 0],
+        outcome=outcome,
+        square=stored[..., place + 1] * layout.square_unit if layout.has_squares else outcome,
+    )

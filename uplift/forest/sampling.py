@@ -51,9 +51,9 @@ def draw_rows(
     halves = np.empty((2, len(keys)), np.int32)
     counts = np.zeros(2, np.int64)
     for row in range(len(keys)):
-        if group_share < 1.0:
-            if float(_mixed(keys[row] ^ of_group) >> np.uint64(11)) * unit >= group_share:
-                continue
+        of_half = float(_mixed(keys[row] ^ of_group) >> np.uint64(11)) * unit
+        if of_half >= group_share:
+            continue
         bits = _mixed(keys[row] ^ of_tree)
         if float(bits >> np.uint64(11)) * unit >= tree_share:
             continue

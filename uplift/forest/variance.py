@@ -10,6 +10,7 @@ infinitesimal jackknife of Wager, Hastie and Efron, JMLR 2014).
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from uplift.arms import CONTROL
 from uplift.ensemble import FlatEnsemble
@@ -99,13 +100,12 @@ def little_bags_variance(effects: Matrix) -> Matrix:
         >>> float(_between(effects)[0, 0]), float(_within(effects)[0, 0])
         (8.0, 1.0)
     """
-    from scipy.stats import norm
-
     between, within = _between(effects), _within(effects)
     scale = between * np.sqrt(2.0 / (effects.shape[1] - 1))
     raw = between - within
     ratio = raw / np.where(scale > 0.0, scale, 1.0)
-    lifted = raw + scale * np.exp(norm.logpdf(ratio) - norm.logcdf(ratio))
+    log_density = -0.5 * ratio**2 - 0.5 * np.log(2.0 * np.pi)
+    lifted = raw + scale * np.exp(log_density - log_ndtr(ratio))
     return np.where(scale > 0.0, np.maximum(lifted, 0.0), 0.0)
 
 
