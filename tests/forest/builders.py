@@ -113,9 +113,7 @@ def gain_by_definition(criterion: str, arm: Vector, outcome: Vector, low: Vector
             return max(mean(rows, k) for k in (0, *arms))
         return sum(divergence(rows, k) for k in arms)
 
-    return float(
-        sum(np.mean(side) * metric(side) for side in sides) - metric(everybody)
-    )
+    return float(sum(np.mean(side) * metric(side) for side in sides) - metric(everybody))
 
 
 def possible_splits(column: Vector) -> Iterator[tuple[float, bool, Vector]]:

@@ -1,6 +1,7 @@
 """Gains by hand, by definition, and the splits that causalml chooses."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_tree_of_one_split_finds_what_trying_them_all_finds(
     if with_missing:
         features[rng.random(features.shape) < 0.2] = np.nan
     outcome = rng.integers(0, 2 if is_binary else 9, n_rows) * 1.0
-    settings = ONE_TREE_BY[criterion]
+    settings = replace(ONE_TREE, criterion=criterion)
     forest = grow_forest(
         ForestRows(features, arm, outcome, np.full(n_rows, 1.0 / n_arms)),
         n_arms,
@@ -124,9 +125,6 @@ def test_a_tree_of_one_split_finds_what_trying_them_all_finds(
                 best = max(best, gain_by_definition(criterion, arm, outcome, low))
     found = float(forest.trees[0].tree.gain[0])
     assert max(found, 1e-9) == pytest.approx(best, abs=1e-8)
-
-
-ONE_TREE_BY = {name: ONE_TREE.__class__(**(vars(ONE_TREE) | {"criterion": name})) for name in CRITERIA}
 
 
 @pytest.mark.slow
@@ -153,9 +151,7 @@ def test_the_first_split_is_that_of_causalml(ours: str, theirs: str) -> None:
             normalization=False,
         )
         tree.fit(X=features, treatment=arm.astype(str), y=outcome)
-        settings = ONE_TREE.__class__(
-            **(vars(ONE_TREE) | {"criterion": ours, "min_leaf_rows": 20, "min_arm_rows": 10})
-        )
+        settings = replace(ONE_TREE, criterion=ours, min_leaf_rows=20, min_arm_rows=10)
         forest = grow_forest(
             ForestRows(features, arm, outcome, np.full(400, 0.5)), 2, settings=settings, seed=0
         )

@@ -76,6 +76,11 @@ class ForestRows:
                     f"the {name} is {values[strange][0]} in {strange.sum()} of {shape[0]} rows. "
                     "Leave these rows out, or give a number (0 where nothing happened)."
                 )
+        if self.weight is not None and (self.weight <= 0.0).any():
+            raise ContractError(
+                f"the weight is {self.weight.min()} in a row, {(self.weight <= 0.0).sum()} of "
+                f"{shape[0]} are not positive. Leave these rows out."
+            )
         impossible = (self.propensity <= 0.0) | (self.propensity > 1.0)
         if impossible.any():
             raise OverlapError(

@@ -16,6 +16,7 @@ Sums: TypeAlias = npt.NDArray[np.int64]
 
 _ROOM = 62  # bits that a sum may fill
 _HALF_WORD = 32
+_LEAST_TOTAL = 1e-200  # a log whose outcomes are all zero needs a unit too
 
 
 class Layout(NamedTuple):
@@ -85,7 +86,7 @@ def extent(outcome: Vector, weight: Vector | None) -> Extent:
 
 def _unit(n_rows: int, largest: float) -> float:
     """The smallest power of two u for which n_rows * largest / u stays within the room."""
-    total = max(n_rows * largest, np.finfo(np.float64).tiny)
+    total = max(n_rows * largest, _LEAST_TOTAL)
     return float(2.0 ** (np.ceil(np.log2(total)) - _ROOM + 1))
 
 
