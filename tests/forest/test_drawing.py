@@ -39,7 +39,7 @@ def test_the_words_of_a_tree_tell_where_its_rows_go() -> None:
     name, threshold = root.condition.replace(" or missing", "").split(" <= ")
     column = NAMES.features.index(name)
     assert forest.ensemble.feature[0] == column
-    assert float(threshold) == pytest.approx(forest.ensemble.threshold[0], rel=1e-5)
+    assert float(threshold) == pytest.approx(forest.ensemble.threshold[0], rel=1e-4)
     assert 0 < (rows.features[:, column] <= float(threshold)).mean() < 1
 
 
@@ -95,7 +95,7 @@ def test_boxes_of_one_level_do_not_overlap() -> None:
     places = [(float(r.get("y")), float(r.get("x"))) for r in rects if r is not None]
     for y in {y for y, _ in places}:
         row = sorted(x for other, x in places if other == y)
-        assert all(b - a >= 210 for a, b in pairwise(row))
+        assert all(b - a >= 260 for a, b in pairwise(row))
 
 
 def test_what_lies_too_deep_is_counted_in_its_ancestor() -> None:

@@ -116,7 +116,7 @@ def _condition(forest: CausalForest, number: int, node: int, names: Names) -> st
     or_missing = " or missing" if tree.missing_low[node] else ""
     if not bins.n_levels[feature]:
         edges = bins.edges[feature]
-        known = f"{name} <= {edges[split]:.6g}" if split < len(edges) else f"{name} is known"
+        known = f"{name} <= {edges[split]:.5g}" if split < len(edges) else f"{name} is known"
         return known + or_missing
     level_bin = tree.level_bin[int(np.searchsorted(bins.categorical, feature))]
     missing = int(np.diff(bins.first_bin)[feature]) - 1

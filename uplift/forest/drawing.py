@@ -8,7 +8,7 @@ from uplift.forest.forest import CausalForest
 
 MOST_DEPTH = 4
 
-_WIDTH, _GAP_X, _GAP_Y, _LINE, _PAD = 210, 18, 56, 17, 10
+_WIDTH, _GAP_X, _GAP_Y, _LINE, _PAD = 260, 18, 56, 17, 10
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1d2433}.split{font-weight:600}"
     ".faint{fill:#667085}.box{stroke:#98a2b3;rx:6}.edge{stroke:#98a2b3;fill:none}"
@@ -95,9 +95,8 @@ def _lines(words: NodeWords, names: Names, n_hidden: int) -> list[tuple[str, str
     rows = f"n {sum(words.n_rows):,}" + (f", {n_hidden} nodes below" if n_hidden else "")
     lines = [("split" if words.condition else "faint", head), ("faint", rows)]
     effects = ("", *(f" ({effect:+.4g})" for effect in words.effects))
-    for name, outcome, effect in zip(names.arms, words.expected_outcome, effects, strict=True):
-        lines.append(("", f"{name}: {outcome:.4g}{effect}"))
-    return lines
+    arms = zip(names.arms, words.n_rows, words.expected_outcome, effects, strict=True)
+    return lines + [("", f"{name}: {y:.4g}{effect}, n {n:,}") for name, n, y, effect in arms]
 
 
 def _box(
@@ -130,5 +129,5 @@ def _edge(start: tuple[float, float], child: tuple[float, float], word: str) -> 
     )
 
 
-def _shortened(text: str, most: int = 32) -> str:
+def _shortened(text: str, most: int = 34) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
