@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from uplift.forest.categories import level_bins
-from uplift.forest.criteria import Rules, best_splits
+from uplift.forest.criteria import Rules, Splits, best_splits
 from uplift.forest.histograms import (
     Codes,
+    Flags,
     Integers,
     Sample,
     Sums,
@@ -106,66 +107,94 @@ def grow_structure(
         seed: Of every random choice.
         number: Of the tree.
     """
-    layout, rules = log.layout, rules_of(settings)
-    n_bins = np.diff(log.bins.first_bin)[features]
-    first_bin = np.concatenate([[0], np.cumsum(n_bins)])
-    n_rows, width = len(sample.arm), layout.width
-    shape = (int(first_bin[-1]), log.n_arms, width)
-    order = np.arange(n_rows, dtype=np.int32)
-    total = np.zeros((1, log.n_arms, width), dtype=np.int64)
-    add_leaves(np.zeros(n_rows, dtype=np.int32), sample.arm, sample.values, total)
-    nodes = GrowingNodes(total[0], n_rows, layout, settings)
-
-    def counted(which: Integers) -> Sums:
-        histograms = np.zeros((len(which), *shape), dtype=np.int64)
-        add_nodes(sample, order, nodes.start[which], nodes.end[which], first_bin, histograms)
-        return histograms
-
-    most = max(1, _BUNCH_BYTES // (8 * int(np.prod(shape))))
+    growth = _Growth(sample, features, log, settings, seed, number)
     root = np.zeros(1, dtype=np.int64)
-    bunches = [(root, counted(root))] if nodes.may_split(root)[0] else []
+    bunches = [(root, growth.count(root))] if growth.nodes.may_split(root)[0] else []
     while bunches:
         which, histograms = bunches.pop()
-        n_drawn = min(settings.features_per_node or len(features), len(features))
-        allowed = draw_features(len(features), n_drawn, seed, number, nodes.path[which])
-        best = best_splits(histograms, first_bin, allowed, nodes.means[which], layout, rules)
-        won = best.feature >= 0
-        if not won.any():
-            continue
-        parents, column = which[won], best.feature[won]
+        bunches += growth.split(which, histograms)
+    return growth.nodes.finished(level_bin)
+
+
+class _Growth:
+    """A sample whose rows stand in the order of the nodes that hold them."""
+
+    def __init__(
+        self,
+        sample: Sample,
+        features: Integers,
+        log: CodedLog,
+        settings: ForestSettings,
+        seed: int,
+        number: int,
+    ) -> None:
+        n_rows = len(sample.arm)
+        total = np.zeros((1, log.n_arms, log.layout.width), dtype=np.int64)
+        add_leaves(np.zeros(n_rows, dtype=np.int32), sample.arm, sample.values, total)
+        self.nodes = GrowingNodes(total[0], n_rows, log.layout, settings)
+        self._sample, self._features, self._layout = sample, features, log.layout
+        self._order = np.arange(n_rows, dtype=np.int32)
+        self._n_bins = np.diff(log.bins.first_bin)[features]
+        self._first_bin = np.concatenate([[0], np.cumsum(self._n_bins)])
+        self._shape = (int(self._first_bin[-1]), log.n_arms, log.layout.width)
+        self._rules, self._seed, self._number = rules_of(settings), seed, number
+        self._n_drawn = settings.features_per_node or len(features)
+
+    def count(self, which: Integers) -> Sums:
+        """The histograms of some nodes, from their rows."""
+        histograms = np.zeros((len(which), *self._shape), dtype=np.int64)
+        starts, ends = self.nodes.start[which], self.nodes.end[which]
+        add_nodes(self._sample, self._order, starts, ends, self._first_bin, histograms)
+        return histograms
+
+    def split(self, which: Integers, histograms: Sums) -> list[tuple[Integers, Sums]]:
+        """Split each node where it is best; the children that go on, with their histograms."""
+        nodes = self.nodes
+        allowed = draw_features(
+            len(self._features), self._n_drawn, self._seed, self._number, nodes.path[which]
+        )
+        best = best_splits(
+            histograms, self._first_bin, allowed, nodes.means[which], self._layout, self._rules
+        )
+        won = np.flatnonzero(best.feature >= 0)
+        if not len(won):
+            return []
+        low, high, low_is_small = self._part(which[won], best, won)
+        open_low, open_high = nodes.may_split(low), nodes.may_split(high)
+        go_on = np.flatnonzero(open_low | open_high)
+        small, large = np.where(low_is_small, [low, high], [high, low])[:, go_on]
+        small_goes, large_goes = np.where(
+            low_is_small, [open_low, open_high], [open_high, open_low]
+        )[:, go_on]
+        kept_small, kept_large = np.flatnonzero(small_goes), np.flatnonzero(large_goes)
+        sums = sibling_histograms(histograms, won[go_on], self.count(small), kept_small, kept_large)
+        pending = np.concatenate([small[kept_small], large[kept_large]])
+        most = max(1, _BUNCH_BYTES // (8 * int(np.prod(self._shape))))
+        parts = [slice(first, first + most) for first in range(0, len(pending), most)]
+        return [(pending[part], sums[part]) for part in parts]
+
+    def _part(
+        self, parents: Integers, best: Splits, won: Integers
+    ) -> tuple[Integers, Integers, Flags]:
+        """Record the splits and part the rows; the children, and whether the low is smaller."""
+        nodes, column = self.nodes, best.feature[won]
+        starts, ends = nodes.start[parents], nodes.end[parents]
         n_low = part_nodes(
-            sample.codes,
-            order,
-            nodes.start[parents],
-            nodes.end[parents],
+            self._sample.codes,
+            self._order,
+            starts,
+            ends,
             column,
             best.split[won],
             best.missing_low[won],
-            n_bins - 1,
+            self._n_bins - 1,
         )
-        nodes.feature[parents] = features[column]
+        nodes.feature[parents] = self._features[column]
         nodes.split[parents] = best.split[won]
         nodes.missing_low[parents] = best.missing_low[won]
         nodes.gain[parents] = best.gain[won]
         low, high = nodes.add_children(parents, best.low[won], n_low)
-        open_low = nodes.may_split(low)
-        open_high = nodes.may_split(high)
-        goes_on = open_low | open_high
-        if not goes_on.any():
-            continue
-        low_is_small = (2 * n_low <= nodes.end[parents] - nodes.start[parents])[goes_on]
-        small = np.where(low_is_small, low[goes_on], high[goes_on])
-        large = np.where(low_is_small, high[goes_on], low[goes_on])
-        is_open = np.zeros(nodes.n, dtype=np.bool_)
-        is_open[low[open_low]] = is_open[high[open_high]] = True
-        kept_small, kept_large = np.flatnonzero(is_open[small]), np.flatnonzero(is_open[large])
-        parent = np.flatnonzero(won)[goes_on]
-        sums = sibling_histograms(histograms, parent, counted(small), kept_small, kept_large)
-        pending = np.concatenate([small[kept_small], large[kept_large]])
-        for first in range(0, len(pending), most):
-            part = slice(first, first + most)
-            bunches.append((pending[part], sums[part]))
-    return nodes.finished(level_bin)
+        return low, high, 2 * n_low <= ends - starts
 
 
 def sum_nodes(tree: Tree, sample: Sample, features: Integers, log: CodedLog) -> Sums:
