@@ -94,18 +94,15 @@ def test_a_log_without_effects_earns_no_ranking() -> None:
         assert abs(values[0]) <= 1.96 * values[1:].std()
 
 
-def ranked_no_worse(
-    ours_first: tuple[Floats, Floats], drawn: npt.NDArray[np.int64], happened: Floats
-) -> bool:
-    """Whether the first ranking's RATE falls short of the second's by at most a standard error."""
-    values = [
+def ahead(rankings: list[Floats], drawn: npt.NDArray[np.int64], happened: Floats) -> Floats:
+    """By how much the first ranking's RATE exceeds the second's: itself, then its replicates."""
+    first, second = (
         metrics.rate_qini(
             ranked_sums(p, drawn, happened, n_arms=2, replicates=200, seed=1, max_blocks=500), 1
         )
-        for p in ours_first
-    ]
-    ahead = values[0] - values[1]
-    return bool(ahead[0] >= -ahead[1:].std())
+        for p in rankings
+    )
+    return first - second
 
 
 @pytest.mark.long
@@ -114,6 +111,7 @@ def ranked_no_worse(
 def test_hillstroms_visitors_are_ranked_no_worse_than_by_causalml(
     peer: Fit, mail: int, hillstrom: Path
 ) -> None:
+    """Each half of the log judges what was learned from the other; the mean of both counts."""
     log = pd.read_csv(hillstrom)
     log = log.assign(arm=log["segment"].map(HILLSTROM_ARMS.numbers()))
     log = log[log["arm"].isin([0, mail])]
@@ -121,11 +119,14 @@ def test_hillstroms_visitors_are_ranked_no_worse_than_by_causalml(
     numbers = log[["recency", "history", "mens", "womens", "newbie"]]
     features = pd.concat([numbers, dummies], axis=1).to_numpy(dtype=np.float64)
     arm, visit = (log["arm"] > 0).to_numpy(np.int64), log["visit"].to_numpy(np.float64)
-    learns = np.random.default_rng(1).random(len(log)) < 0.5
-    rankings = [
-        fit(features[learns], arm[learns], visit[learns], features[~learns]) for fit in (ours, peer)
-    ]
-    assert ranked_no_worse((rankings[0], rankings[1]), arm[~learns], visit[~learns])
+    half = np.random.default_rng(1).random(len(log)) < 0.5
+    found = []
+    for learns in (half, ~half):
+        learned = (features[learns], arm[learns], visit[learns], features[~learns])
+        rankings = [fit(*learned) for fit in (ours, peer)]
+        found.append(ahead(rankings, arm[~learns], visit[~learns]))
+    mean = (found[0] + found[1]) / 2.0
+    assert mean[0] >= -mean[1:].std()
 
 
 @pytest.mark.long
