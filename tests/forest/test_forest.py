@@ -135,6 +135,7 @@ def test_a_value_that_is_missing_on_purpose_is_split_on() -> None:
         ({"outcome": np.array([0.0, np.nan, 1.0, 0.0])}, ContractError, "outcome is nan in 1 of 4"),
         ({"propensity": np.array([0.5, 0.0, 0.5, 0.5])}, OverlapError, "propensity is 0.0"),
         ({"arm": np.array([0, 1])}, ContractError, "other columns have"),
+        ({"arm": np.array([0.0, 1.0, 0.0, 1.0])}, ContractError, "the arm is float64"),
         ({"features": np.zeros((4, 2), dtype=np.float32)}, ContractError, "float32"),
         ({"features": np.zeros((4, 0))}, ExperimentError, "nothing to learn from"),
         ({"keys": np.zeros(3, dtype=np.uint64)}, ContractError, "keys"),

@@ -31,7 +31,7 @@ class ForestRows:
         arm: The arm drawn, shape (n,), 0 is control.
         outcome: Shape (n,); 0/1 outcomes take half the memory.
         propensity: Chance of the arm drawn, shape (n,). Where it differs within an arm, rows are
-            weighted by the arm's share over it.
+            weighted by the arm's mean propensity over it.
         weight: How many units a row stands for, shape (n,); None: one each.
         keys: Key of each row's randomisation unit, shape (n,), from ``uplift.hashing.hash_keys``;
             rows with one key stay together in every draw. None takes the row's number, and then
@@ -59,6 +59,11 @@ class ForestRows:
             raise ContractError(
                 f"the features are {self.features.dtype} of shape {self.features.shape}; a forest "
                 "needs float64 of shape (n, d). Encode them with a FeatureEncoder."
+            )
+        if self.arm.dtype.kind not in "iu":
+            raise ContractError(
+                f"the arm is {self.arm.dtype}; a forest needs integers, 0 for control. Map names "
+                "to numbers with `Arms.numbers`."
             )
         shape = self.features.shape[:1]
         wrong = {k: v.shape for k, v in (named | optional).items() if v.shape != shape}

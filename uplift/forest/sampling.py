@@ -15,9 +15,6 @@ from numba import njit
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Places: TypeAlias = npt.NDArray[np.int32]
 
-GROWING = 0
-ESTIMATING = 1
-
 _TREE, _GROUP, _FEATURE, _SPARSE = 1, 2, 3, 4  # what a draw is for
 
 
