@@ -132,7 +132,11 @@ def test_a_value_that_is_missing_on_purpose_is_split_on() -> None:
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        ({"outcome": np.array([0.0, np.nan, 1.0, 0.0])}, ContractError, "outcome is nan in 1 of 4"),
+        (
+            {"outcome": np.array([0.0, np.nan, 1.0, 0.0])},
+            ContractError,
+            "outcome is nan and thus no number in 1 of 4",
+        ),
         ({"propensity": np.array([0.5, 0.0, 0.5, 0.5])}, OverlapError, "propensity is 0.0"),
         ({"arm": np.array([0, 1])}, ContractError, "other columns have"),
         ({"arm": np.array([0.0, 1.0, 0.0, 1.0])}, ContractError, "the arm is float64"),
@@ -140,7 +144,11 @@ def test_a_value_that_is_missing_on_purpose_is_split_on() -> None:
         ({"features": np.zeros((4, 0))}, ExperimentError, "nothing to learn from"),
         ({"keys": np.zeros(3, dtype=np.uint64)}, ContractError, "keys"),
         ({"weight": np.array([1.0, 1.0, np.inf, 1.0])}, ContractError, "weight is inf"),
-        ({"weight": np.array([1.0, 1.0, 0.0, 1.0])}, ContractError, "weight is 0.0"),
+        (
+            {"weight": np.array([1.0, 1.0, 0.0, 1.0])},
+            ContractError,
+            "weight is 0.0 and thus not positive",
+        ),
     ],
 )
 def test_rows_that_break_the_contract_are_named(

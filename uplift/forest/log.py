@@ -1,6 +1,6 @@
 """The log as a forest sees it: checked, coded, rounded; one partition of it or the whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -51,47 +51,20 @@ class ForestRows:
     keys: Keys | None = None
 
     def __post_init__(self) -> None:
-        named = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
+        columns = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
         if self.weight is not None:
-            named["weight"] = self.weight
-        optional = {} if self.keys is None else {"keys": self.keys}
-        if self.features.ndim != 2 or self.features.dtype != np.float64:
-            raise ContractError(
-                f"the features are {self.features.dtype} of shape {self.features.shape}; a forest "
-                "needs float64 of shape (n, d). Encode them with a FeatureEncoder."
-            )
-        if self.arm.dtype.kind not in "iu":
-            raise ContractError(
-                f"the arm is {self.arm.dtype}; a forest needs integers, 0 for control. Map names "
-                "to numbers with `Arms.numbers`."
-            )
-        shape = self.features.shape[:1]
-        wrong = {k: v.shape for k, v in (named | optional).items() if v.shape != shape}
-        if wrong:
-            raise ContractError(f"the features have {shape[0]} rows, other columns have {wrong}.")
-        if shape[0] == 0 or self.features.shape[1] == 0:
-            raise ExperimentError(
-                f"the log has shape {self.features.shape}: nothing to learn from. Check `inputs` "
-                "and `features`."
-            )
-        for name, values in named.items():
-            strange = ~np.isfinite(values)
-            if strange.any():
-                raise ContractError(
-                    f"the {name} is {values[strange][0]} in {strange.sum()} of {shape[0]} rows. "
-                    "Leave these rows out, or give a number (0 where nothing happened)."
-                )
-        if self.weight is not None and (self.weight <= 0.0).any():
-            raise ContractError(
-                f"the weight is {self.weight.min()} in a row, {(self.weight <= 0.0).sum()} of "
-                f"{shape[0]} are not positive. Leave these rows out."
-            )
+            columns["weight"] = self.weight
+        _check_shapes(self.features, columns, self.keys)
+        for name, values in columns.items():
+            _refuse(~np.isfinite(values), name, values, "no number")
+        if self.weight is not None:
+            _refuse(self.weight <= 0.0, "weight", self.weight, "not positive")
         impossible = (self.propensity <= 0.0) | (self.propensity > 1.0)
         if impossible.any():
             raise OverlapError(
                 f"a propensity is {self.propensity[impossible][0]}, outside (0, 1], in "
-                f"{impossible.sum()} of {shape[0]} rows. Correct the assignment table, or set "
-                "`campaign.planned_shares` and leave the column out."
+                f"{impossible.sum()} of {len(impossible)} rows. Correct the assignment table, or "
+                "set `campaign.planned_shares` and leave the column out."
             )
 
     def require_arms(self, n_arms: int) -> None:
@@ -109,6 +82,40 @@ class ForestRows:
                 f"arm {int(counts.argmin())} has no row (counts: {counts.tolist()}). Take a larger "
                 "log, or name the arm in `campaign.ignore_arms`."
             )
+
+
+def _check_shapes(
+    features: Matrix, columns: Mapping[str, npt.NDArray[np.generic]], keys: Keys | None
+) -> None:
+    if features.ndim != 2 or features.dtype != np.float64:
+        raise ContractError(
+            f"the features are {features.dtype} of shape {features.shape}; a forest needs float64 "
+            "of shape (n, d). Encode them with a FeatureEncoder."
+        )
+    if columns["arm"].dtype.kind not in "iu":
+        raise ContractError(
+            f"the arm is {columns['arm'].dtype}; a forest needs integers, 0 for control. Map names "
+            "to numbers with `Arms.numbers`."
+        )
+    named = dict(columns) if keys is None else {**columns, "keys": keys}
+    wrong = {name: v.shape for name, v in named.items() if v.shape != features.shape[:1]}
+    if wrong:
+        raise ContractError(f"the features have {len(features)} rows, other columns have {wrong}.")
+    if 0 in features.shape:
+        raise ExperimentError(
+            f"the log has shape {features.shape}: nothing to learn from. Check `inputs` and "
+            "`features`."
+        )
+
+
+def _refuse(
+    strange: npt.NDArray[np.bool_], name: str, values: npt.NDArray[np.generic], what: str
+) -> None:
+    if strange.any():
+        raise ContractError(
+            f"the {name} is {values[strange][0]} and thus {what} in {strange.sum()} of "
+            f"{len(values)} rows. Leave these rows out, or give a number (0: nothing happened)."
+        )
 
 
 @dataclass(frozen=True, eq=False)
