@@ -96,6 +96,16 @@ def test_shrunk_leaves_lie_between_their_mean_and_their_parents() -> None:
     assert shrunk.cate(rows.features).std() < 0.8 * plain.cate(rows.features).std()
 
 
+def test_an_arm_of_one_row_answers_with_that_row_where_no_tree_drew_it() -> None:
+    rows = a_log(n_rows=400, n_arms=2)
+    arm, outcome = rows.arm.copy(), rows.outcome.copy()
+    arm[7], outcome[7] = 2, 1.0
+    forest = small_forest(replace(rows, arm=arm, outcome=outcome), n_trees=20)
+    assert any(grown.n_rows[0, 2] == 0.0 for grown in forest.trees)
+    np.testing.assert_allclose(forest.expected_outcome(rows.features)[:, 2], 1.0, rtol=1e-12)
+    assert len(forest.ensemble.feature) == 0
+
+
 @pytest.mark.parametrize("name", ["all the same", "one constant outcome", "two rows"])
 def test_a_log_that_teaches_nothing_grows_roots(name: str) -> None:
     rows = a_log(n_rows=300)

@@ -90,7 +90,7 @@ def test_intervals_cover_the_smooth_effect() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("n_rows", "n_features"), [(5000, 2), (5000, 4)])
+@pytest.mark.parametrize(("n_rows", "n_features"), [(5000, 2), (5000, 4), (10_000, 6)])
 def test_intervals_cover_the_smooth_effect_of_larger_logs(n_rows: int, n_features: int) -> None:
     covered = [
         coverage(seed, n_rows=n_rows, n_features=n_features, n_trees=1000) for seed in range(5)
