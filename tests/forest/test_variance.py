@@ -1,0 +1,98 @@
+"""Standard errors: by hand, from known variances, and by coverage of a known effect."""
+
+import numpy as np
+import pytest
+
+from tests.forest.builders import a_log, small_forest
+from uplift.errors import ContractError
+from uplift.forest import ForestRows, ForestSettings, effects_with_errors, grow_forest
+from uplift.forest.bins import Matrix, Vector
+from uplift.forest.variance import little_bags_variance, tree_ensemble
+
+
+def test_effects_are_those_of_the_forest_itself() -> None:
+    rows = a_log()
+    forest = small_forest(rows)
+    found = effects_with_errors(forest, rows.features)
+    np.testing.assert_allclose(found.cate, forest.cate(rows.features), rtol=0, atol=1e-12)
+    assert (found.standard_error > 0.0).all()
+
+
+def test_single_trees_average_to_the_forest() -> None:
+    rows = a_log()
+    forest = small_forest(rows)
+    answers = tree_ensemble(forest).raw(rows.features).reshape(-1, 8, 3)
+    np.testing.assert_allclose(
+        answers.mean(axis=1), forest.expected_outcome(rows.features), rtol=0, atol=1e-12
+    )
+
+
+def test_groups_that_differ_only_by_their_own_trees_leave_little_variance() -> None:
+    """Trees of pure own noise: all of the variance between groups is what is taken off."""
+    rng = np.random.default_rng(1)
+    effects = rng.normal(size=(500, 400, 4, 1))
+    # between is 1/4, within too; what is left is positive by construction and of the order of
+    # their standard error, sqrt(2/399)/4 = 0.018
+    assert little_bags_variance(effects).mean() < 0.02
+
+
+def test_a_known_variance_of_groups_is_found() -> None:
+    rng = np.random.default_rng(2)
+    shared = rng.normal(scale=0.5, size=(500, 400, 1, 1))
+    effects = shared + rng.normal(size=(500, 400, 4, 1))
+    # 0.25 by design; the estimate's standard error is sqrt(2/399) * 0.5 / sqrt(500) = 0.0016
+    assert abs(little_bags_variance(effects).mean() - 0.25) < 4 * 0.0016
+
+
+def test_trees_that_agree_leave_no_variance() -> None:
+    assert little_bags_variance(np.ones((3, 5, 2, 2))).tolist() == [[0.0, 0.0]] * 3
+
+
+def test_trees_that_stand_alone_give_no_errors() -> None:
+    rows = a_log()
+    forest = small_forest(rows, trees_per_group=1)
+    with pytest.raises(ContractError, match="8 of 1 trees"):
+        effects_with_errors(forest, rows.features)
+
+
+def smooth_effect(features: Matrix) -> Vector:
+    """Wager and Athey (JASA 2018), equation 28: a product of two logistic steps."""
+    steps = 1.0 + 1.0 / (1.0 + np.exp(-20.0 * (features[:, :2] - 1.0 / 3.0)))
+    return np.asarray(steps.prod(axis=1))
+
+
+def coverage(seed: int, *, n_rows: int, n_features: int, n_trees: int) -> float:
+    """Share of 1,000 new customers whose effect lies in its 95 % interval.
+
+    Leaves are as small as they can be: an interval knows nothing of the bias of a large one.
+    """
+    rng = np.random.default_rng(seed)
+    features = rng.random((n_rows, n_features))
+    arm = rng.integers(0, 2, n_rows)
+    outcome = (arm - 0.5) * smooth_effect(features) + rng.normal(size=n_rows)
+    settings = ForestSettings(
+        n_trees=n_trees, max_depth=14, min_leaf_rows=4, min_arm_rows=1, min_child_share=0.2
+    )
+    forest = grow_forest(
+        ForestRows(features, arm, outcome, np.full(n_rows, 0.5)), 2, settings=settings, seed=seed
+    )
+    people = rng.random((1000, n_features))
+    found = effects_with_errors(forest, people)
+    off = np.abs(found.cate[:, 0] - smooth_effect(people))
+    return float(np.mean(off <= 1.959964 * found.standard_error[:, 0]))
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_smooth_effect() -> None:
+    # Customers of one log err together: the coverage of one log has a standard deviation of 0.02.
+    covered = [coverage(seed, n_rows=2000, n_features=2, n_trees=400) for seed in range(3)]
+    assert 0.90 <= np.mean(covered) <= 0.98
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("n_rows", "n_features"), [(5000, 2), (5000, 4), (10_000, 6)])
+def test_intervals_cover_the_smooth_effect_of_larger_logs(n_rows: int, n_features: int) -> None:
+    covered = [
+        coverage(seed, n_rows=n_rows, n_features=n_features, n_trees=1000) for seed in range(5)
+    ]
+    assert 0.90 <= np.mean(covered) <= 0.98

@@ -1,0 +1,92 @@
+"""How a forest is grown: every number that a user may turn, checked once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from uplift.errors import ConfigError
+
+Criterion: TypeAlias = Literal["causal", "kl", "euclidean", "chi_square", "cts", "ddp"]
+
+# The kernels know criteria by number.
+CRITERIA: Mapping[str, int] = {name: number for number, name in enumerate(get_args(Criterion))}
+
+MOST_DEPTH = 30
+
+
+@dataclass(frozen=True)
+class ForestSettings:
+    """What is grown and how far.
+
+    Attributes:
+        n_trees: Trees in all; a multiple of ``trees_per_group``.
+        trees_per_group: Trees that share one half of the log (a little bag). Standard errors need
+            at least 2; with 1 every tree draws from the whole log.
+        sample_share: Share of the units that a tree sees, drawn without replacement; at most one
+            half where trees stand in groups.
+        is_honest: One half of a tree's units finds the splits, the other fills the leaves. False
+            lets the same units do both: then effects are too large and standard errors too small.
+        criterion: What a split is to increase; see ``uplift.forest.criteria``.
+        max_depth: Splits on the longest way to a leaf, 0 to 30.
+        min_leaf_rows: Least rows of a child, all arms together, in the growing half.
+        min_arm_rows: Least rows of every arm in a child, in the growing half.
+        min_child_share: Least share of its parent's rows that a child holds. Intervals are only
+            valid if it is positive (Wager and Athey 2018 ask for alpha-regular trees), and cover
+            better with 0.2 and small leaves than with the defaults, which are for ranking.
+        split_shrinkage: Rows of the parent that are mixed into every arm of a child while splits
+            are compared.
+        leaf_shrinkage: Rows of the parent that are mixed into every arm of a leaf. 0 leaves the
+            honest mean alone; an arm without rows in a leaf answers as the parent either way.
+        features_per_node: Features drawn for every node; None takes all.
+        features_per_tree: Features drawn for every tree; None takes all.
+
+    Raises:
+        ConfigError: A number is out of its range, or two do not fit together.
+    """
+
+    n_trees: int = 200
+    trees_per_group: int = 2
+    sample_share: float = 0.5
+    is_honest: bool = True
+    criterion: Criterion = "causal"
+    max_depth: int = 6
+    min_leaf_rows: int = 200
+    min_arm_rows: int = 50
+    min_child_share: float = 0.05
+    split_shrinkage: float = 0.0
+    leaf_shrinkage: float = 0.0
+    features_per_node: int | None = None
+    features_per_tree: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.criterion not in CRITERIA:
+            raise ConfigError(
+                f"criterion is {self.criterion!r}; a forest knows {', '.join(CRITERIA)}."
+            )
+        most_share = 1.0 if self.trees_per_group == 1 else 0.5
+        for name, low, high in (
+            ("n_trees", 1, float("inf")),
+            ("trees_per_group", 1, self.n_trees),
+            ("sample_share", 1e-9, most_share),
+            ("max_depth", 0, MOST_DEPTH),
+            ("min_leaf_rows", 1, float("inf")),
+            ("min_arm_rows", 1, float("inf")),
+            ("min_child_share", 0.0, 0.5),
+            ("split_shrinkage", 0.0, float("inf")),
+            ("leaf_shrinkage", 0.0, float("inf")),
+            ("features_per_node", 1, float("inf")),
+            ("features_per_tree", 1, float("inf")),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ConfigError(f"{name} is {value}; it must lie between {low:g} and {high:g}.")
+        if self.n_trees % self.trees_per_group:
+            raise ConfigError(
+                f"n_trees is {self.n_trees}, no multiple of trees_per_group "
+                f"({self.trees_per_group}); standard errors compare whole groups."
+            )
+
+    @property
+    def n_groups(self) -> int:
+        """How many little bags there are."""
+        return self.n_trees // self.trees_per_group

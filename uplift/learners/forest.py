@@ -1,0 +1,48 @@
+"""The causal forest as a learner: the same rows and the same answer as the others."""
+
+from collections.abc import Sequence
+
+from uplift.ensemble import FlatEnsemble
+from uplift.forest import CausalForest, ForestRows, ForestSettings, grow_forest
+from uplift.forest.sampling import Keys
+from uplift.learners.data import TrainingData
+
+
+def fit_causal_forest(
+    data: TrainingData,
+    n_arms: int,
+    *,
+    settings: ForestSettings,
+    categorical: Sequence[int],
+    seed: int,
+    min_arm_rows: int,
+    keys: Keys | None = None,
+    n_threads: int | None = None,
+) -> tuple[FlatEnsemble, CausalForest]:
+    """Fit a causal forest; output k of the ensemble is the expected outcome in arm k.
+
+    Valid when arms were drawn at random given the features; unequal propensities are undone by
+    weights.
+
+    Args:
+        data: All arms together.
+        n_arms: K + 1.
+        settings: What is grown and how far.
+        categorical: Columns whose numbers are categories.
+        seed: Of every random choice.
+        min_arm_rows: An arm with fewer rows is an error.
+        keys: Key of each row's randomisation unit, shape (n,), from ``hash_keys``; None takes row
+            numbers.
+        n_threads: None takes one per core.
+
+    Returns:
+        What answers, and the forest it came from: for standard errors, importance and drawings.
+    """
+    data.require_arms(n_arms, at_least=min_arm_rows)
+    rows = ForestRows(
+        data.features, data.arm, data.outcome, data.propensity, weight=data.weight, keys=keys
+    )
+    forest = grow_forest(
+        rows, n_arms, settings=settings, seed=seed, categorical=categorical, n_threads=n_threads
+    )
+    return forest.ensemble, forest
