@@ -55,9 +55,19 @@ def test_cross_fitting_has_its_own_folds() -> None:
     assert named["a"].options.n_folds == 2
 
 
+def test_a_forest_is_grown_as_its_candidate_says() -> None:
+    named = plans("[{name: a, learner: causal_forest, forest: {n_trees: 60, criterion: kl}}]")
+    settings = named["a"].options.forest
+    assert (settings.n_trees, settings.criterion, settings.max_depth) == (60, "kl", 6)
+
+
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [
+        (
+            "[{name: a, learner: causal_forest, forest: {n_trees: 5}}]",
+            "n_trees is 5, no multiple of trees_per_group",
+        ),
         ("[{name: a, learner: z_learner}]", "learner"),
         ("[{name: a, learner: t_learner, depth: 3}]", "depth"),
         (

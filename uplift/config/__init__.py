@@ -24,7 +24,7 @@ from uplift.config.sections import (
     Treatment,
     Value,
 )
-from uplift.config.training import Candidate, Training
+from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
@@ -38,6 +38,7 @@ __all__ = [
     "Export",
     "Features",
     "FlatLog",
+    "Forest",
     "Inputs",
     "Observational",
     "PolicyRules",

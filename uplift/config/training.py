@@ -9,6 +9,31 @@ from uplift.config.section import Count, Folds, Name, Section
 Booster = dict[str, bool | int | float | str]
 
 
+class Forest(Section):
+    """How a causal forest is grown; ``uplift.forest.ForestSettings`` says what each number does."""
+
+    n_trees: Count = 200
+    trees_per_group: Count = 2
+    sample_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    is_honest: bool = True
+    criterion: Literal["causal", "kl", "euclidean", "chi_square", "cts", "ddp"] = "causal"
+    max_depth: Annotated[int, Field(ge=0, le=30)] = 6
+    min_leaf_rows: Count = 200
+    min_arm_rows: Count = 50
+    features_per_node: Count | None = None
+
+    @model_validator(mode="after")
+    def _trees_fill_their_groups(self) -> "Forest":
+        if self.n_trees % self.trees_per_group:
+            raise ValueError(
+                f"n_trees is {self.n_trees}, no multiple of trees_per_group "
+                f"({self.trees_per_group})"
+            )
+        if self.trees_per_group > 1 and self.sample_share > 0.5:
+            raise ValueError("sample_share is above 0.5, which groups of trees cannot share")
+        return self
+
+
 class Candidate(Section):
     """A learner that competes for the place of the challenger."""
 
@@ -22,12 +47,14 @@ class Candidate(Section):
         "x_learner",
         "r_learner",
         "dr_learner",
+        "causal_forest",
     ]
     booster: Annotated[Booster, Field(default_factory=dict)]
     rounds: Count | None = None
     cross_fitting_folds: Folds = 5
     arm_as: Literal["category", "face_value"] = "category"
     monotone: bool = False
+    forest: Forest = Forest()
 
     @model_validator(mode="after")
     def _only_a_number_is_monotone(self) -> "Candidate":

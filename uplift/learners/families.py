@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from uplift.learners.dr_learner import fit_dr_learner
+from uplift.learners.forest import fit_forest
 from uplift.learners.meta import fit_t_learner
 from uplift.learners.r_learner import fit_r_learner
 from uplift.learners.recipe import Learner
@@ -23,5 +24,6 @@ FAMILIES: Mapping[str, Learner] = {
     "x_learner": fit_x_learner,
     "r_learner": fit_r_learner,
     "dr_learner": fit_dr_learner,
+    "causal_forest": fit_forest,
     RESPONSE: fit_response,
 }

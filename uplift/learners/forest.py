@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from uplift.ensemble import FlatEnsemble
 from uplift.forest import CausalForest, ForestRows, ForestSettings, grow_forest
 from uplift.forest.sampling import Keys
+from uplift.hashing import hash_keys
 from uplift.learners.data import TrainingData
+from uplift.learners.recipe import Recipe
 
 
 def fit_causal_forest(
@@ -46,3 +48,20 @@ def fit_causal_forest(
         rows, n_arms, settings=settings, seed=seed, categorical=categorical, n_threads=n_threads
     )
     return forest.ensemble, forest
+
+
+def fit_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
+    """A causal forest as a candidate among the learners; it has no boosters.
+
+    Trees are drawn by randomisation unit where the data name them.
+    """
+    ensemble, _ = fit_causal_forest(
+        data,
+        n_arms,
+        settings=recipe.options.forest,
+        categorical=recipe.categorical,
+        seed=recipe.seed,
+        min_arm_rows=recipe.min_arm_rows,
+        keys=None if data.cluster is None else hash_keys(data.cluster.tolist()),
+    )
+    return ensemble

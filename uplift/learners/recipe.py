@@ -1,10 +1,11 @@
 """What every family of learners needs beside the rows: how its boosters are fitted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from uplift.ensemble import FlatEnsemble, compile_lightgbm
+from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
 
@@ -18,11 +19,13 @@ class Options:
         face_values: What an arm is worth to the customer, in euro, control first; an S-learner
             then sees this number. None: it sees the arm as a category.
         monotone: A higher face value never lowers what an S-learner expects.
+        forest: How a causal forest is grown.
     """
 
     n_folds: int = 5
     face_values: tuple[float, ...] | None = None
     monotone: bool = False
+    forest: ForestSettings = field(default_factory=ForestSettings)
 
 
 DEFAULTS = Options()

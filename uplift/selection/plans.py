@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from uplift.config import Campaign, Candidate, Training
+from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan
@@ -34,5 +35,6 @@ def _plan_of(
             n_folds=candidate.cross_fitting_folds,
             face_values=face_values if candidate.arm_as == "face_value" else None,
             monotone=candidate.monotone,
+            forest=ForestSettings(**candidate.forest.model_dump()),
         ),
     )
