@@ -55,6 +55,7 @@ def fit_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
 
     Trees are drawn by randomisation unit where the data name them.
     """
+    recipe.require(data, n_arms)
     ensemble, _ = fit_causal_forest(
         data,
         n_arms,
