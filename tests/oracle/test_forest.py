@@ -18,11 +18,16 @@ Floats = npt.NDArray[np.float64]
 Fit = Callable[[Floats, npt.NDArray[np.int64], Floats, Floats], Floats]
 
 N_TREES = 100
-SETTINGS = ForestSettings(n_trees=2 * N_TREES, min_leaf_rows=100, min_arm_rows=20)
+SETTINGS = ForestSettings(n_trees=10 * N_TREES, min_leaf_rows=100, min_arm_rows=20)
 
 
 def ours(features: Floats, arm: npt.NDArray[np.int64], outcome: Floats, judged: Floats) -> Floats:
-    """Effects of the only treatment. A tree sees half of the rows, so there are twice as many."""
+    """Effects of the only treatment, of ten times as many trees: still a fraction of the time.
+
+    A tree sees half of the rows and grows on a quarter, so single trees differ more. With 200 of
+    them one of the four rankings of Hillstrom's log fell short of causalml's by 1.01 standard
+    errors.
+    """
     rows = ForestRows(features, arm, outcome, np.full(len(arm), 0.5))
     return grow_forest(rows, 2, settings=SETTINGS, seed=1).cate(judged)[:, 0]
 
