@@ -158,7 +158,7 @@ def test_a_study_of_a_log_that_nobody_randomised_is_told_in_words_and_pictures(
     found = report(covariates=covariates(2000), study=study)
     rendered = render_page(found, limits=LIMITS)
     text = Page(rendered).text
-    assert "Nobody drew these arms by chance." in text
+    assert "Nobody randomised this log" in text
     assert all(f"{warning[:20]}"[1:] in text for warning in study.warnings)
     assert "placebo" in text
     assert rendered.count("<svg") == 3  # balance, overlap, balance once weighted

@@ -42,6 +42,12 @@ _HEADLINES: Mapping[Verdict, tuple[str, str]] = {
     ),
 }
 
+_STUDY_HEADLINE = (
+    "Nobody randomised this log: its effects are a matter of belief.",
+    "They hold only as far as the features name every cause that arm and outcome share. Read what "
+    "follows, and draw the arms by chance next time.",
+)
+
 DEFINITIONS: Mapping[str, str] = {
     "effect": "Mean outcome of an arm minus mean outcome of control, units weighted by one over "
     "the chance of their arm.",
@@ -106,6 +112,8 @@ def render_page(report: ExperimentReport, *, limits: ExperimentChecks) -> str:
     )
     environment.filters.update(figures=_figures, sentence=_sentence)
     headline, meaning = _HEADLINES[report.verdict]
+    if report.study is not None and report.verdict == "warn":
+        headline, meaning = _STUDY_HEADLINE
     if report.verdict == "fail" and report.overridden_by:
         meaning = (
             f"{report.overridden_by} goes on nevertheless and answers for it: treat every effect "
