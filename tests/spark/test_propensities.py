@@ -27,6 +27,8 @@ def rows() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "unit_id": [f"u{i:04d}" for i in range(N)],
+            "experiment_id": "coupon",
+            "propensity": 0.5,
             "cluster_id": [f"h{i // 2}" for i in range(N)],
             "arm": log.arm.astype(np.int32),
             "conversion": (log.outcome > 0.0) * 1.0,
@@ -68,7 +70,7 @@ def test_a_larger_log_is_sampled_by_whole_clusters(frame: DataFrame) -> None:
     assert sample.n_available == N
     # 300 households of two: 4 SE of their number are 4 sqrt(300 x .25)
     assert abs(len(sample.arm) - 300) < 2 * 35
-    assert set(np.unique(sample.cluster_ids, return_counts=True)[1]) == {2}
+    assert set(np.unique(sample.cluster.tolist(), return_counts=True)[1]) == {2}
     assert len(sample.outcomes["conversion"]) == len(sample.arm)
     matrix = np.stack(chances(frame, frame, how)["propensities"].to_list())
     assert np.isfinite(matrix).all()

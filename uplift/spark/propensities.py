@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from uplift import columns
@@ -18,37 +15,15 @@ from uplift.experiment.observe import observe
 from uplift.experiment.observed import folds_of, observed_logs
 from uplift.experiment.overlap import check_overlap, is_kept, trimming_limit
 from uplift.experiment.propensity import PropensityFit, fit_propensities
-from uplift.features.encoder import FeatureEncoder, fit_encoder
+from uplift.features.encoder import FeatureEncoder
 from uplift.features.spec import FeatureColumn
 from uplift.spark.arrow import to_lists
-from uplift.spark.contracts import column, require_columns, require_values
-from uplift.spark.hashing import hash_uniform
+from uplift.spark.training_rows import TrainingRows, training_rows
 
 _ADDED = [
     T.StructField(columns.PROPENSITIES, T.ArrayType(T.DoubleType(), containsNull=False)),
     T.StructField(columns.IS_TRIMMED, T.BooleanType()),
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class SampledRows:
-    """Rows of an observational log on the driver, sorted by unit, as ``observe`` wants them.
-
-    Attributes:
-        encoder: Fitted on these rows; it made ``features``.
-        features: Shape (n, d).
-        arm: Shape (n,).
-        outcomes: By name, shape (n,) each.
-        cluster_ids: n texts.
-        n_available: Rows there were before sampling.
-    """
-
-    encoder: FeatureEncoder
-    features: npt.NDArray[np.float64]
-    arm: npt.NDArray[np.int64]
-    outcomes: dict[str, npt.NDArray[np.float64]]
-    cluster_ids: list[str]
-    n_available: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,48 +43,17 @@ def sampled_rows(
     *,
     how: Observational,
     source: str,
-) -> SampledRows:
-    """Collect all rows, or of a larger log about ``how.max_rows``, whole clusters by their hash.
+) -> TrainingRows:
+    """All rows of ``experiment_units``, or of a larger log about ``how.max_rows``, on the driver.
 
-    The same clusters are taken however the table is stored.
-
-    Args:
-        frame: ``unit_id``, ``arm``, ``cluster_id``, the features and outcomes.
-        features: Columns that may have decided who got which arm.
-        outcomes: Columns to bring along; none are needed to fit chances.
-        how: Section ``experiment.observational``.
-        source: How the reader knows the table.
-
-    Raises:
-        ContractError: There are no rows, or columns are missing.
+    See ``uplift.spark.training_rows``; whole clusters are taken by their hash.
     """
-    names = [feature.name for feature in features]
-    wanted = [columns.UNIT_ID, columns.ARM, columns.CLUSTER_ID, *outcomes, *names]
-    require_columns(frame, wanted, source=source)
-    require_values(frame, keys=[columns.UNIT_ID, columns.CLUSTER_ID], features=names, source=source)
-    n_available = frame.count()
-    if n_available > how.max_rows:
-        draw = hash_uniform(F.col(columns.CLUSTER_ID), f"observational:{how.seed}:sample")
-        frame = frame.where(draw < how.max_rows / n_available)
-    table = frame.select(*map(column, wanted)).toArrow().sort_by(columns.UNIT_ID)
-    categories = {
-        feature.name: table[feature.name].drop_null().unique().to_pylist()
-        for feature in features
-        if feature.kind == "categorical"
-    }
-    encoder = fit_encoder(features, categories)
-    return SampledRows(
-        encoder=encoder,
-        features=encoder.encode(table),
-        arm=table[columns.ARM].to_numpy().astype(np.int64),
-        outcomes={name: table[name].to_numpy().astype(np.float64) for name in outcomes},
-        cluster_ids=table[columns.CLUSTER_ID].to_pylist(),
-        n_available=n_available,
-    )
+    salt = f"observational:{how.seed}"
+    return training_rows(frame, features, outcomes, max_rows=how.max_rows, salt=salt, source=source)
 
 
 def fit_on_sample(
-    rows: SampledRows, *, n_arms: int, how: Observational, floor: float
+    rows: TrainingRows, *, n_arms: int, how: Observational, floor: float
 ) -> FittedPropensities:
     """Fit chances, and learn the limit of trimming, from rows on the driver.
 
@@ -121,7 +65,7 @@ def fit_on_sample(
         rows.features,
         rows.arm,
         {"arm": rows.arm},  # chances need no outcome
-        rows.cluster_ids,
+        rows.cluster.tolist(),
         n_arms=n_arms,
         folds=how.folds,
         seed=how.seed,
@@ -213,7 +157,7 @@ def study_log(
         rows.features,
         rows.arm,
         rows.outcomes,
-        rows.cluster_ids,
+        rows.cluster.tolist(),
         arms=arms,
         names=rows.encoder.names,
         categorical=rows.encoder.categorical_indices,

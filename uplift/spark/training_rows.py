@@ -13,7 +13,7 @@ from uplift import columns
 from uplift.errors import ContractError
 from uplift.features.encoder import FeatureEncoder, fit_encoder
 from uplift.features.spec import FeatureColumn
-from uplift.spark.contracts import column, require_values
+from uplift.spark.contracts import column, require_columns, require_values
 from uplift.spark.hashing import hash_uniform
 
 Vector = npt.NDArray[np.float64]
@@ -55,8 +55,8 @@ def training_rows(
 ) -> TrainingRows:
     """Collect the training rows of ``training_set``, sorted by unit and experiment.
 
-    Of a larger table a sample of about ``max_rows`` is taken by the hash of the unit, so the same
-    units are taken however the table is stored.
+    Of a larger table a sample of about ``max_rows`` is taken by the hash of the randomisation unit:
+    the same ones, each with all its rows, however the table is stored.
 
     Args:
         frame: Rows of ``training_set``.
@@ -67,15 +67,16 @@ def training_rows(
         source: How the reader knows the table.
 
     Raises:
-        ContractError: There are no rows, a feature has no value in any of them, or an outcome is
-            missing.
+        ContractError: Columns are missing, there are no rows, a feature has no value in any of
+            them, or an outcome is missing in some.
     """
     names = [feature.name for feature in features]
+    require_columns(frame, [*names, *outcomes], source=source)
     require_values(frame, features=names, source=source)
     n_available = frame.count()
     if n_available > max_rows:
         frame = frame.where(
-            hash_uniform(F.col(columns.UNIT_ID), f"{salt}:sample") < max_rows / n_available
+            hash_uniform(F.col(columns.CLUSTER_ID), f"{salt}:sample") < max_rows / n_available
         )
     keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
     design = [columns.ARM, columns.PROPENSITY, columns.CLUSTER_ID]
