@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import build_customer_features, build_training_set
+from jobs import build_customer_features, read_experiment
 from tests.features.builders import CONF, START, assert_one_sentence, write_raw_log
 
 pytestmark = pytest.mark.spark
@@ -42,12 +42,12 @@ def test_everybody_gets_features_as_of_the_start_of_the_run_date(workspace):
 def test_scoring_on_the_day_of_the_experiment_gives_the_features_it_was_trained_on(workspace):
     campaign = write_raw_log(workspace.parent / "raw")
     on_the_day = options(campaign, f"run_date={START.date()}")
-    assert build_training_set.main(on_the_day) == 0
+    assert read_experiment.main(on_the_day) == 0
     assert build_customer_features.main(on_the_day) == 0
     names = ["unit_id", "age", "purchase_count_30d", "purchase_sum_30d"]
     trained, scored = (
         [[row[name] for name in names] for row in table(workspace, written)]
-        for written in ("training_set", "customer_features")
+        for written in ("experiment_units", "customer_features")
     )
     assert scored == trained
 
@@ -74,9 +74,9 @@ def test_a_flat_log_gives_the_same_units_to_score_as_to_train_on(workspace, caps
     log.write_text("\n".join(["segment,visit,spend,recency", *rows]), encoding="utf-8")
     example = CONF / "examples/hillstrom.yaml"
     flat = [*options(example, f"workspace={workspace}", ONE_FEATURE), "--log", str(log)]
-    assert build_training_set.main(flat) == 0
+    assert read_experiment.main(flat) == 0
     assert build_customer_features.main(flat) == 0
-    trained, scored = table(workspace, "training_set"), table(workspace, "customer_features")
+    trained, scored = table(workspace, "experiment_units"), table(workspace, "customer_features")
     assert [(row["unit_id"], row["recency"]) for row in scored] == [
         (row["unit_id"], row["recency"]) for row in trained
     ]

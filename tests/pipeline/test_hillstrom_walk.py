@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import check_experiment, print_summary
+from jobs import check_experiment, print_summary, read_experiment
 from tests.pipeline.conftest import HILLSTROM, Walk
 from uplift.audience.snapshot import current
 from uplift.workspace import Workspace, read_document
@@ -16,7 +16,8 @@ CONVERSION = {"Mens E-Mail": (".006805", ".000921"), "Womens E-Mail": (".003111"
 
 
 def effects(walk: Walk, outcome: str) -> dict[str, tuple[str, str]]:
-    document = read_document(Workspace(walk.config.workspace).report("experiment"), made_by="x")
+    report = Workspace(walk.config.workspace).report("experiment")
+    [document] = read_document(report, made_by="check_experiment")["experiments"]
     return {
         effect["arm"]: tuple(
             f"{effect[key]:.6f}".removeprefix("0") for key in ("difference", "standard_error")
@@ -34,7 +35,7 @@ def test_visits_and_spend_have_the_published_effects_to_all_printed_digits(hills
 def test_conversions_have_the_published_effects_too(spark, hillstrom, tmp_path):
     path = f"inputs.flat_log.path={hillstrom}"
     walk = Walk(tmp_path, HILLSTROM, [path, "inputs.flat_log.conversion=conversion"])
-    assert check_experiment.main(walk.argv) == 0
+    assert read_experiment.main(walk.argv) == check_experiment.main(walk.argv) == 0
     assert effects(walk, "conversion") == CONVERSION
 
 

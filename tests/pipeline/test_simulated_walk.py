@@ -18,7 +18,14 @@ def report(walk: Walk, name: str) -> dict[str, object]:
 def test_the_summary_says_verdict_quality_segments_and_profit_beside_the_truth(coupon, capsys):
     assert print_summary.main(coupon.argv) == 0
     text = capsys.readouterr().out
-    for part in ("Experiment    pass", "AUTOC", *SEGMENTS, "incremental profit", "truth", "Serve"):
+    for part in (
+        "Experiment    coupon: pass",
+        "AUTOC",
+        *SEGMENTS,
+        "incremental profit",
+        "truth",
+        "Serve",
+    ):
         assert part in text
 
 

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.spark
 
 VALUE = ValueRule("conversion", 30.0, 0.5, (0.1, 0.2), (5.0, 10.0))
 SCHEMA = (
-    "unit_id string, arm int, propensity double, cluster_id string, conversion double, "
-    "revenue double, age double, model double"
+    "unit_id string, experiment_id string, arm int, propensity double, cluster_id string, "
+    "conversion double, revenue double, age double, model double"
 )
 
 
@@ -25,9 +25,9 @@ SCHEMA = (
 def rows(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(
         [
-            ("ann", 0, 0.4, "ann", 1.0, 50.0, 20.0, 1.0),
-            ("bob", 1, 0.3, "bob", 0.0, 0.0, 30.0, None),
-            ("eve", 2, 0.3, "eve", 1.0, 80.0, None, 2.0),
+            ("ann", "coupon", 0, 0.4, "ann", 1.0, 50.0, 20.0, 1.0),
+            ("bob", "coupon", 1, 0.3, "bob", 0.0, 0.0, 30.0, None),
+            ("eve", "coupon", 2, 0.3, "eve", 1.0, 80.0, None, 2.0),
         ],
         SCHEMA,
     )
@@ -71,6 +71,7 @@ def test_each_model_decides_on_its_own_features_and_only_what_counts_is_left(
         "champion cate",
         "cluster_id",
         "conversion",
+        "experiment_id",
         "model",
         "model cate",
         NET_VALUE,

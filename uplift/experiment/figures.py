@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -173,7 +173,9 @@ def _short(name: str) -> str:
 
 
 def _svg(name: str, draw: Callable[[Axes], None], *, height: float, legend: bool = True) -> str:
-    with rc_context({**_STYLE, "svg.hashsalt": name}):
+    with rc_context():
+        rcdefaults()  # some libraries change the global style when they are imported
+        rcParams.update({**_STYLE, "svg.hashsalt": name})
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots()

@@ -66,7 +66,7 @@ def folds_of(cluster_ids: Sequence[str], *, folds: int, seed: int) -> Integers:
 
     Examples:
         >>> folds_of(["ann", "bob", "ann"], folds=5, seed=1).tolist()
-        [1, 0, 1]
+        [4, 1, 4]
     """
     uniform = hash_uniforms(cluster_ids, f"observational:{seed}:fold")
     return np.floor(uniform * folds).astype(np.int64)
