@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OrdinalEncoder
 
 from tests.benchmarks.conftest import Bench
+from tests.conftest import ROOT
 from uplift.config import EventFeature, Features
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import EventColumn, FeatureColumn, event_columns
@@ -143,7 +146,8 @@ def test_the_features_of_many_events(
     )
     floor = bench.best(lambda: read_all(spark, log).collect(), repeats=1)
     np.testing.assert_allclose(features_in(ours), features_in(theirs), rtol=1e-12)
-    rate = f"{n_events / seconds:,.0f} events/s, {peak_memory(spark)}"
+    jvm_gib, worker_gib = peak_memory(spark)
+    rate = f"{n_events / seconds:,.0f} events/s"
     name = f"features: {len(DECLARED)} of {n_events:,} events, {rate}"
     bench.row(
         name,
@@ -157,6 +161,12 @@ def test_the_features_of_many_events(
         by_hand = bench.best(lambda: by_pandas(log, frame), repeats=1)
         np.testing.assert_allclose(features_in(frame), features_in(theirs), rtol=1e-12)
         bench.row(name, ours=seconds, unit="s", peer=("pandas", by_hand))
+    bench.row(
+        f"memory for {n_events:,} events: JVM {jvm_gib:.1f} GiB, workers {worker_gib:.2f} each",
+        ours=jvm_gib + 2 * worker_gib,
+        unit="GiB",
+        peer=("pandas", memory_of_pandas(log, frame)),
+    )
 
 
 def test_one_customer_with_a_hundredth_of_all_events(
@@ -191,8 +201,8 @@ def in_turn(*calls: Callable[[], object], repeats: int = 3) -> list[float]:
     return [min(found) for found in seconds]
 
 
-def peak_memory(spark: SparkSession) -> str:
-    """The most memory that the JVM, and that any of its Python workers, has had."""
+def peak_memory(spark: SparkSession) -> tuple[float, float]:
+    """The most memory, in GiB, that the JVM, and that any of its Python workers, has had."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None
     pid = str(jvm.java.lang.ProcessHandle.current().pid())
@@ -203,8 +213,20 @@ def peak_memory(spark: SparkSession) -> str:
     daemons = {child for child, facts in status.items() if facts["PPid"] == pid}
     workers = [child for child, facts in status.items() if facts["PPid"] in daemons]
     peaks = {child: int(status[child]["VmHWM"].split()[0]) / 2**20 for child in (pid, *workers)}
-    largest = max((peaks[worker] for worker in workers), default=0.0)
-    return f"peak {peaks[pid]:.1f} GiB JVM, {largest:.2f} GiB largest worker"
+    return peaks[pid], max((peaks[worker] for worker in workers), default=0.0)
+
+
+def memory_of_pandas(log: Path, to: Path) -> float:
+    """The most memory, in GiB, that pandas takes in a process of its own."""
+    script = (
+        "import resource, sys; from pathlib import Path;"
+        "from tests.benchmarks.test_features import by_pandas;"
+        "by_pandas(Path(sys.argv[1]), Path(sys.argv[2]));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+    )
+    command = [sys.executable, "-c", script, str(log), str(to)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def read_all(spark: SparkSession, log: Path) -> DataFrame:
