@@ -19,10 +19,12 @@ _DEFAULTS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
-# Only where we start the JVM: spark-submit's has its own log configuration.
-_QUIET = {
+# Only where we start the JVM: spark-submit's has its own log configuration. The parallel collector
+# took an eighth off the features of ten million events: throughput counts here, pauses do not.
+_JAVA = {
     "spark.driver.extraJavaOptions": (
-        f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}"'
+        f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}" '
+        "-XX:+UseParallelGC"
     )
 }
 
@@ -68,6 +70,6 @@ def _new(settings: SparkSettings, app_name: str) -> SparkSession:
         os.environ["PYSPARK_PYTHON"] = sys.executable
     local = _LOCAL_DEFAULTS if is_local else {}
     builder = SparkSession.builder.appName(app_name).master(settings.master)
-    for key, value in {**_DEFAULTS, **_QUIET, **local, **settings.settings}.items():
+    for key, value in {**_DEFAULTS, **_JAVA, **local, **settings.settings}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
