@@ -30,10 +30,11 @@ def test_an_infinite_difference_is_drawn_at_the_edge() -> None:
 
 def test_the_page_decides_the_ink() -> None:
     report = hostile_report()
+    assert report.propensities is not None
     for svg in (
         balance_svg(report.arms, report.balance, warn=0.1),
         effects_svg(report.effects[:2]),
-        propensities_svg(report.arms, report.propensities),  # type: ignore[arg-type]
+        propensities_svg(report.arms, report.propensities),
     ):
         assert svg.startswith("<svg")
         assert "currentColor" in svg

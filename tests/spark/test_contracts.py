@@ -4,13 +4,9 @@ from uplift.arms import Arms
 from uplift.errors import ContractError
 from uplift.spark.contracts import (
     column,
-    require_binary,
     require_columns,
     require_known_arms,
-    require_not_all_null,
-    require_not_null,
     require_rows,
-    require_unique,
     require_values,
 )
 
@@ -98,25 +94,25 @@ def test_an_unknown_arm_names_both_ways_out(spark):
 def test_a_conversion_is_0_or_1(spark, bad, shown):
     frame = spark.createDataFrame([(0.0,), (1.0,), (bad,)], "conversion double")
     with pytest.raises(ContractError, match=f"in 1 of 3 rows, such as {shown}"):
-        require_binary(frame, "conversion", source="log.csv")
+        require_values(frame, binary=["conversion"], source="log.csv")
 
 
 def test_a_boolean_conversion_cast_to_double_is_binary(spark):
     frame = spark.createDataFrame([(0.0,), (1.0,)], "conversion double")
-    require_binary(frame, "conversion", source="log.csv")
+    require_values(frame, binary=["conversion"], source="log.csv")
 
 
 def test_a_key_is_never_null(spark):
     frame = spark.createDataFrame([("ann",), (None,)], "unit_id string")
     with pytest.raises(ContractError, match=r"`unit_id` of log\.csv is null in 1 of 2 rows"):
-        require_not_null(frame, ["unit_id"], source="log.csv")
+        require_values(frame, keys=["unit_id"], source="log.csv")
 
 
 def test_a_feature_without_any_value_is_refused_and_one_with_a_gap_is_not(spark):
     frame = spark.createDataFrame([(None, 1.0), (None, None)], "age double, tenure double")
-    require_not_all_null(frame, ["tenure"], source="log.csv")
+    require_values(frame, features=["tenure"], source="log.csv")
     with pytest.raises(ContractError, match="1 of 2 features have no value in any of the 2 rows"):
-        require_not_all_null(frame, ["age", "tenure"], source="log.csv")
+        require_values(frame, features=["age", "tenure"], source="log.csv")
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.1, 1.5])
@@ -131,10 +127,3 @@ def test_a_chance_is_above_0_and_up_to_1_or_not_logged(spark, bad):
 def test_values_of_an_empty_table_are_refused(spark):
     with pytest.raises(ContractError, match="is empty: 0 rows"):
         require_values(spark.range(0), keys=["id"], source="log.csv")
-
-
-def test_a_repeated_key_is_refused_with_an_example(spark):
-    frame = spark.createDataFrame([("ann",), ("bob",), ("ann",)], "unit_id string")
-    require_unique(frame.distinct(), "unit_id", source="customers")
-    with pytest.raises(ContractError, match="is not unique in 2 of 3 rows, such as 'ann'"):
-        require_unique(frame, "unit_id", source="customers")

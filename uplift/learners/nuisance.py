@@ -6,6 +6,8 @@ randomisation unit lies in one fold with all its rows (Chernozhukov et al. 2018,
 machine learning for treatment and structural parameters").
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -128,3 +130,20 @@ def against_control(propensities: Matrix, treatment: int) -> Vector:
     """
     chance = propensities[:, treatment]
     return np.asarray(chance / (chance + propensities[:, CONTROL]))
+
+
+def pairs_with_control(
+    data: TrainingData, n_arms: int
+) -> Iterator[tuple[TrainingData, Vector, Vector]]:
+    """For each treatment in turn, the rows that drew it or control.
+
+    Yields:
+        The rows; 1 for those that drew the treatment and 0 for control, shape (m,); and the chance
+        of the treatment in the pair of arms, shape (m,).
+    """
+    propensities = known_propensities(data, n_arms)
+    for treatment in range(1, n_arms):
+        pair = (data.arm == CONTROL) | (data.arm == treatment)
+        rows = data.where(pair)
+        is_treated = (rows.arm == treatment).astype(np.float64)
+        yield rows, is_treated, against_control(propensities[pair], treatment)

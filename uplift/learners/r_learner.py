@@ -1,12 +1,9 @@
 """Explain what is left of the outcome by what is left of the treatment."""
 
-import numpy as np
-
-from uplift.arms import CONTROL
 from uplift.ensemble import FlatEnsemble
 from uplift.learners.data import TrainingData
 from uplift.learners.effects import on_top_of_control
-from uplift.learners.nuisance import against_control, cross_fitted_mean, known_propensities
+from uplift.learners.nuisance import cross_fitted_mean, pairs_with_control
 from uplift.learners.recipe import Recipe
 
 
@@ -25,13 +22,9 @@ def fit_r_learner(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemb
         recipe: How boosters are fitted.
     """
     recipe.require(data, n_arms)
-    propensities = known_propensities(data, n_arms)
     effects = []
-    for treatment in range(1, n_arms):
-        pair = (data.arm == CONTROL) | (data.arm == treatment)
-        rows = data.where(pair)
+    for rows, is_treated, chance in pairs_with_control(data, n_arms):
         surprise = rows.outcome - cross_fitted_mean(rows, n_arms, recipe)
-        is_treated = (rows.arm == treatment).astype(np.float64)
-        left = is_treated - against_control(propensities[pair], treatment)
+        left = is_treated - chance
         effects.append(recipe.mean_model(rows.features, surprise / left, rows.weighted_by(left**2)))
     return on_top_of_control(effects, data, recipe)

@@ -8,7 +8,7 @@ from uplift.errors import ConfigError, OverlapError
 from uplift.learners.base import Vector
 from uplift.learners.data import TOLERANCE, TrainingData
 from uplift.learners.effects import on_top_of_control
-from uplift.learners.nuisance import against_control, known_propensities
+from uplift.learners.nuisance import known_propensities, pairs_with_control
 from uplift.learners.recipe import Recipe
 
 
@@ -36,16 +36,9 @@ def fit_transformed_outcome(data: TrainingData, n_arms: int, recipe: Recipe) -> 
         recipe: How boosters are fitted.
     """
     recipe.require(data, n_arms)
-    propensities = known_propensities(data, n_arms)
     effects = []
-    for treatment in range(1, n_arms):
-        pair = (data.arm == CONTROL) | (data.arm == treatment)
-        rows = data.where(pair)
-        values = transformed_outcome(
-            rows.outcome,
-            (rows.arm == treatment).astype(np.float64),
-            against_control(propensities[pair], treatment),
-        )
+    for rows, is_treated, chance in pairs_with_control(data, n_arms):
+        values = transformed_outcome(rows.outcome, is_treated, chance)
         effects.append(recipe.mean_model(rows.features, values, rows.weight))
     return on_top_of_control(effects, data, recipe)
 

@@ -66,41 +66,6 @@ def number_arms(frame: DataFrame, arms: Arms) -> DataFrame:
     return kept.withColumn(columns.ARM, numbers[F.col(columns.ARM)].cast("int"))
 
 
-def require_binary(frame: DataFrame, name: str, *, source: str) -> None:
-    """Refuse a column with anything but 0 and 1; a null is not a 0."""
-    require_values(frame, binary=[name], source=source)
-
-
-def require_not_null(frame: DataFrame, names: Sequence[str], *, source: str) -> None:
-    """Refuse a null in a column that is a key."""
-    require_values(frame, keys=names, source=source)
-
-
-def require_not_all_null(frame: DataFrame, names: Sequence[str], *, source: str) -> None:
-    """Refuse a feature that has no value in any row."""
-    require_values(frame, features=names, source=source)
-
-
-def require_unique(frame: DataFrame, name: str, *, source: str) -> None:
-    """Refuse a key that stands in more than one row: joins on it would multiply rows."""
-    rows = F.col("rows")
-    found = (
-        frame.groupBy(column(name).alias("key"))
-        .agg(F.count(F.lit(1)).alias("rows"))
-        .agg(
-            F.sum(rows).alias("all"),
-            F.sum(F.when(rows > 1, rows)).alias("repeated"),
-            F.min(F.when(rows > 1, F.col("key"))).alias("shown"),
-        )
-        .first()
-    )
-    if found is not None and found["repeated"]:
-        raise ContractError(
-            f"`{name}` of {source} is not unique in {found['repeated']} of {found['all']} rows, "
-            f"such as {found['shown']!r}. Keep one row per {name}."
-        )
-
-
 def require_values(
     frame: DataFrame,
     *,

@@ -20,7 +20,7 @@ _DEFAULTS = {
 }
 
 # Only where we start the JVM: spark-submit's has its own log configuration. The parallel collector
-# took an eighth off the features of ten million events: throughput counts here, pauses do not.
+# suits batch work: throughput counts here, pauses do not.
 _JAVA = {
     "spark.driver.extraJavaOptions": (
         f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}" '

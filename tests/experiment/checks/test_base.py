@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uplift.experiment.checks.base import Check, p_value_between_arms
+from uplift.experiment.checks.base import Check, Verdict, p_value_between_arms
 
 
 def test_the_p_value_between_arms_is_pearsons() -> None:
@@ -20,6 +20,7 @@ def test_a_handful_of_hits_tells_nothing() -> None:
 def test_only_a_failure_can_be_overridden_and_it_stays_a_doubt() -> None:
     failed = Check("power", "fail", 1.0, 0.5, "").override("ann")
     assert (failed.verdict, failed.counts_as, failed.overridden_by) == ("fail", "warn", "ann")
-    for verdict in ("pass", "warn"):
-        sound = Check("power", verdict, 1.0, 0.5, "").override("ann")  # type: ignore[arg-type]
+    verdicts: tuple[Verdict, ...] = ("pass", "warn")
+    for verdict in verdicts:
+        sound = Check("power", verdict, 1.0, 0.5, "").override("ann")
         assert (sound.counts_as, sound.overridden_by) == (verdict, None)
