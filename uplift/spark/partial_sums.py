@@ -13,6 +13,7 @@ from uplift.hashing import hash_keys
 Floats = npt.NDArray[np.float64]
 
 _SCHEMA = "part int, sums binary"
+_ROWS_AT_ONCE = 200_000  # sums are as large whatever is added up, so it should be worth it
 
 
 def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]]) -> list[Floats]:
@@ -24,10 +25,9 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
 
     def partition_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         totals: list[Floats] = []
-        for batch in batches:
-            if batch.num_rows:
-                parts = parts_of(batch)
-                totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
+        for batch in _joined(batches):
+            parts = parts_of(batch)
+            totals = [np.add(a, b, out=a) for a, b in zip(totals, parts)] if totals else parts
         if totals:
             yield pa.RecordBatch.from_arrays(
                 [
@@ -50,6 +50,18 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
         .orderBy(F.col("part"))
     )
     return [np.frombuffer(row["sums"]) for row in summed.collect()]
+
+
+def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Small batches as fewer larger ones; none is empty."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(part.num_rows for part in waiting) >= _ROWS_AT_ONCE:
+            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+            waiting = []
+    if waiting:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
 
 
 def floats(batch: pa.RecordBatch, name: str) -> Floats:
