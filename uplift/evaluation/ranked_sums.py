@@ -40,6 +40,7 @@ class RankedSums:
     rows: Ints  # (B, K + 1) unweighted head counts
     priority: Floats  # (B,) mean priority of the block's rows, all arms together
     outcome_is_binary: bool
+    cuts: Floats | None = None  # (B - 1,) where blocks begin, ascending; None if nobody knows rows
 
     def __post_init__(self) -> None:
         shapes_fit = (
@@ -94,7 +95,7 @@ class RankedSumsPlan:
         and of each replicate, last plain row counts and priorities; each by block, arm and value.
         """
         n_blocks = len(self.cuts) + 1
-        block = n_blocks - 1 - np.searchsorted(self.cuts, priority, side="right")
+        block = block_of(priority, self.cuts)
         cells = block * self.n_arms + arm
         n_cells = n_blocks * self.n_arms
         values = np.column_stack(
@@ -117,7 +118,13 @@ class RankedSumsPlan:
             rows=rows.astype(np.int64),
             priority=priority.sum(axis=1) / rows.sum(axis=1),
             outcome_is_binary=self.outcome_is_binary,
+            cuts=self.cuts,
         )
+
+
+def block_of(priority: Floats, cuts: Floats) -> Ints:
+    """The block of each row, 0 for the best."""
+    return np.asarray(len(cuts) - np.searchsorted(cuts, priority, side="right"), dtype=np.int64)
 
 
 def is_sampled(priority: Floats, keys: Keys, n_rows: int) -> npt.NDArray[np.bool_]:

@@ -27,7 +27,11 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
         totals: list[Floats] = []
         for batch in _joined(batches):
             parts = parts_of(batch)
-            totals = [np.add(a, b, out=a) for a, b in zip(totals, parts)] if totals else parts
+            totals = (
+                [np.add(a, b, out=a) for a, b in zip(totals, parts, strict=True)]
+                if totals
+                else parts
+            )
         if totals:
             yield pa.RecordBatch.from_arrays(
                 [
