@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from uplift.hashing import hash_keys
+from uplift.spark.blocks import in_large_pieces
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,7 +26,8 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
 
     def partition_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         totals: list[Floats] = []
-        for batch in _joined(batches):
+        for table in in_large_pieces(batches, _ROWS_AT_ONCE):
+            [batch] = table.combine_chunks().to_batches()
             parts = parts_of(batch)
             totals = (
                 [np.add(a, b, out=a) for a, b in zip(totals, parts, strict=True)]
@@ -54,18 +56,6 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
         .orderBy(F.col("part"))
     )
     return [np.frombuffer(row["sums"]) for row in summed.collect()]
-
-
-def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Small batches as fewer larger ones; none is empty."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(part.num_rows for part in waiting) >= _ROWS_AT_ONCE:
-            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
-            waiting = []
-    if waiting:
-        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
 
 
 def floats(batch: pa.RecordBatch, name: str) -> Floats:
