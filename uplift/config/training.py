@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from uplift.config.section import Count, Folds, Name, Section
+from uplift.config.section import Count, Folds, Name, Positive, Section
+
+BOOSTERS_ONLY = ("s_learner", "reparametrised", "causal_forest")
 
 Booster = dict[str, bool | int | float | str]
 
@@ -34,6 +36,12 @@ class Forest(Section):
         return self
 
 
+class Linear(Section):
+    """How logistic and ridge regression are fitted, where they are the base."""
+
+    l2: Positive = 1.0
+
+
 class Candidate(Section):
     """A learner that competes for the place of the challenger."""
 
@@ -49,6 +57,8 @@ class Candidate(Section):
         "dr_learner",
         "causal_forest",
     ]
+    base: Literal["booster", "linear"] = "booster"
+    linear: Linear = Linear()
     booster: Annotated[Booster, Field(default_factory=dict)]
     rounds: Count | None = None
     cross_fitting_folds: Folds = 5
@@ -62,6 +72,15 @@ class Candidate(Section):
             raise ValueError(
                 f"candidate {self.name!r} cannot be monotone: that takes `learner: s_learner` and "
                 "`arm_as: face_value`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_linear_base_fits_the_learner(self) -> "Candidate":
+        if self.base == "linear" and self.learner in BOOSTERS_ONLY:
+            raise ValueError(
+                f"candidate {self.name!r} has `base: linear`, which {self.learner} cannot use; "
+                "t_learner is the s_learner with all interactions of arm and features"
             )
         return self
 

@@ -3,6 +3,7 @@
 from uplift.ensemble.compose import clipped, combine, constant, stack
 from uplift.ensemble.flat import FlatEnsemble
 from uplift.ensemble.lightgbm_text import compile_lightgbm
+from uplift.ensemble.linear import linear
 from uplift.ensemble.partial import fix_feature
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "compile_lightgbm",
     "constant",
     "fix_feature",
+    "linear",
     "stack",
 ]

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from uplift.ensemble import FlatEnsemble, compile_lightgbm
+from uplift.errors import ConfigError
 from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
+from uplift.learners.linear import LinearSettings, fit_linear
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class Options:
             then sees this number. None: it sees the arm as a category.
         monotone: A higher face value never lowers what an S-learner expects.
         forest: How a causal forest is grown.
+        linear: Linear models of these settings take the place of boosters; None: boosters.
     """
 
     n_folds: int = 5
     face_values: tuple[float, ...] | None = None
     monotone: bool = False
     forest: ForestSettings = field(default_factory=ForestSettings)
+    linear: LinearSettings | None = None
 
 
 DEFAULTS = Options()
@@ -61,6 +65,18 @@ class Recipe:
         if self.objective == "binary":
             data.require_binary()
 
+    def require_boosters(self, family: str, why: str) -> None:
+        """Refuse linear models where the family's algebra has no use for them.
+
+        Raises:
+            ConfigError: The base is linear.
+        """
+        if self.options.linear is not None:
+            raise ConfigError(
+                f"`{family}` cannot be had with `base: linear`: {why}. Give the candidate in "
+                "`training.candidates` another learner, or `base: booster`."
+            )
+
     def outcome_model(
         self,
         features: Matrix,
@@ -72,6 +88,10 @@ class Recipe:
         increasing: Sequence[int] = (),
     ) -> FlatEnsemble:
         """The expected outcome, fitted with the objective of outcomes."""
+        if self.options.linear is not None:
+            return self._linear_model(
+                features, outcome, weight, self.objective, self.options.linear
+            )
         text = self.trainer.train(
             features,
             outcome,
@@ -88,6 +108,8 @@ class Recipe:
 
     def mean_model(self, features: Matrix, values: Vector, weight: Vector | None) -> FlatEnsemble:
         """The mean of any values, fitted by least squares: sums of such models are models."""
+        if self.options.linear is not None:
+            return self._linear_model(features, values, weight, "regression", self.options.linear)
         text = self.trainer.train(
             features,
             values,
@@ -99,6 +121,23 @@ class Recipe:
             seed=self.seed,
         )
         return compile_lightgbm(text)
+
+    def _linear_model(
+        self,
+        features: Matrix,
+        values: Vector,
+        weight: Vector | None,
+        objective: Objective,
+        settings: LinearSettings,
+    ) -> FlatEnsemble:
+        return fit_linear(
+            features,
+            values,
+            weight,
+            objective=objective,
+            categorical=self.categorical,
+            settings=settings,
+        )
 
 
 Learner: TypeAlias = Callable[[TrainingData, int, Recipe], FlatEnsemble]

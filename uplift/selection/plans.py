@@ -7,6 +7,7 @@ from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan
+from uplift.learners.linear import LinearSettings
 from uplift.learners.recipe import Options
 
 
@@ -36,5 +37,6 @@ def _plan_of(
             face_values=face_values if candidate.arm_as == "face_value" else None,
             monotone=candidate.monotone,
             forest=ForestSettings(**candidate.forest.model_dump()),
+            linear=(LinearSettings(l2=candidate.linear.l2) if candidate.base == "linear" else None),
         ),
     )
