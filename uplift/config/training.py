@@ -6,7 +6,13 @@ from pydantic import Field, model_validator
 
 from uplift.config.section import Count, Folds, Name, Positive, Section
 
-BOOSTERS_ONLY = ("s_learner", "reparametrised", "causal_forest")
+BOOSTERS_ONLY = (
+    "s_learner",
+    "reparametrised",
+    "causal_forest",
+    "uplift_forest",
+    "causalml_causal_forest",
+)
 
 Booster = dict[str, bool | int | float | str]
 
@@ -36,6 +42,21 @@ class Forest(Section):
         return self
 
 
+class Causalml(Section):
+    """How causalml's forests are grown; ``uplift.learners.recipe.CausalmlSettings`` says more."""
+
+    n_trees: Count = 100
+    criterion: Literal["kl", "euclidean", "chi_square", "cts", "ddp", "it", "cit", "iddp"] = "kl"
+    max_depth: Annotated[int, Field(ge=1, le=30)] = 6
+    min_leaf_rows: Count = 200
+    min_arm_rows: Count = 50
+    is_honest: bool = False
+    features_per_node: Count | None = None
+    shrinkage_rows: Annotated[int, Field(ge=0)] = 100
+    normalization: bool = True
+    max_rows: Count = 100_000
+
+
 class Linear(Section):
     """How logistic and ridge regression are fitted, where they are the base."""
 
@@ -56,6 +77,8 @@ class Candidate(Section):
         "r_learner",
         "dr_learner",
         "causal_forest",
+        "uplift_forest",
+        "causalml_causal_forest",
     ]
     base: Literal["booster", "linear"] = "booster"
     linear: Linear = Linear()
@@ -65,6 +88,7 @@ class Candidate(Section):
     arm_as: Literal["category", "face_value"] = "category"
     monotone: bool = False
     forest: Forest = Forest()
+    causalml: Causalml = Causalml()
 
     @model_validator(mode="after")
     def _only_a_number_is_monotone(self) -> "Candidate":

@@ -1,5 +1,6 @@
 """Compiled trees: the one predictor of the nightly batch and of the API."""
 
+from uplift.ensemble.array_trees import compile_array_trees
 from uplift.ensemble.compose import clipped, combine, constant, stack
 from uplift.ensemble.flat import FlatEnsemble
 from uplift.ensemble.lightgbm_text import compile_lightgbm
@@ -10,6 +11,7 @@ __all__ = [
     "FlatEnsemble",
     "clipped",
     "combine",
+    "compile_array_trees",
     "compile_lightgbm",
     "constant",
     "fix_feature",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from uplift.ensemble import FlatEnsemble, compile_lightgbm
 from uplift.errors import ConfigError
@@ -10,6 +10,41 @@ from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
 from uplift.learners.linear import LinearSettings, fit_linear
+
+CausalmlCriterion: TypeAlias = Literal[
+    "kl", "euclidean", "chi_square", "cts", "ddp", "it", "cit", "iddp"
+]
+
+
+@dataclass(frozen=True)
+class CausalmlSettings:
+    """How causalml's forests are grown; its own names in brackets.
+
+    Attributes:
+        n_trees: (``n_estimators``).
+        criterion: What a split of an uplift forest is to increase (``evaluationFunction``); ddp,
+            it, cit and iddp know one treatment only. A causal forest does not ask.
+        max_depth: Splits on the longest way to a leaf (``max_depth``).
+        min_leaf_rows: Least rows of a leaf (``min_samples_leaf``).
+        min_arm_rows: Least rows of every arm in a leaf (``min_samples_treatment``,
+            ``min_group_samples``).
+        is_honest: Some rows find the splits, others fill the leaves (``honesty``).
+        features_per_node: Features drawn for every node (``max_features``); None takes all.
+        shrinkage_rows: Rows of the parent mixed into a child of an uplift forest (``n_reg``).
+        normalization: Splits that part the arms unevenly count less (``normalization``).
+        max_rows: Rows that are fitted; of more a sample is taken.
+    """
+
+    n_trees: int = 100
+    criterion: CausalmlCriterion = "kl"
+    max_depth: int = 6
+    min_leaf_rows: int = 200
+    min_arm_rows: int = 50
+    is_honest: bool = False
+    features_per_node: int | None = None
+    shrinkage_rows: int = 100
+    normalization: bool = True
+    max_rows: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -22,6 +57,7 @@ class Options:
             then sees this number. None: it sees the arm as a category.
         monotone: A higher face value never lowers what an S-learner expects.
         forest: How a causal forest is grown.
+        causalml: How causalml's forests are grown.
         linear: Linear models of these settings take the place of boosters; None: boosters.
     """
 
@@ -29,6 +65,7 @@ class Options:
     face_values: tuple[float, ...] | None = None
     monotone: bool = False
     forest: ForestSettings = field(default_factory=ForestSettings)
+    causalml: CausalmlSettings = field(default_factory=CausalmlSettings)
     linear: LinearSettings | None = None
 
 

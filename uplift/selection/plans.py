@@ -8,7 +8,7 @@ from uplift.learners.base import BoosterTrainer
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan
 from uplift.learners.linear import LinearSettings
-from uplift.learners.recipe import Options
+from uplift.learners.recipe import CausalmlSettings, Options
 
 
 def plans_of(training: Training, campaign: Campaign, trainer: BoosterTrainer) -> Mapping[str, Plan]:
@@ -37,6 +37,7 @@ def _plan_of(
             face_values=face_values if candidate.arm_as == "face_value" else None,
             monotone=candidate.monotone,
             forest=ForestSettings(**candidate.forest.model_dump()),
+            causalml=CausalmlSettings(**candidate.causalml.model_dump()),
             linear=(LinearSettings(l2=candidate.linear.l2) if candidate.base == "linear" else None),
         ),
     )
