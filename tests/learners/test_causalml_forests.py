@@ -8,7 +8,7 @@ import pytest
 
 from tests.learners.builders import recipe_of
 from uplift.ensemble import FlatEnsemble
-from uplift.errors import ConfigError, ExperimentError
+from uplift.errors import ConfigError, ExperimentError, OverlapError
 from uplift.learners.base import Matrix, Objective
 from uplift.learners.causalml_forests import (
     compile_causal_forest,
@@ -18,7 +18,7 @@ from uplift.learners.causalml_forests import (
     sampled,
 )
 from uplift.learners.data import TrainingData
-from uplift.learners.recipe import CausalmlCriterion, CausalmlSettings, Options, Recipe
+from uplift.learners.recipe import CausalmlCriterion, CausalmlSettings, Learner, Options, Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -92,11 +92,11 @@ def test_an_uplift_forest_answers_as_causalml_does(
     np.testing.assert_allclose(ours.predict(asked()), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("n_arms", "is_honest"), [(2, True), (3, False)])
+@pytest.mark.parametrize("n_arms", [2, 3])
 def test_a_causal_forest_answers_as_causalml_does(
-    n_arms: int, is_honest: bool, monkeypatch: pytest.MonkeyPatch
+    n_arms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = recipe(CausalmlSettings(**{**SMALL.__dict__, "is_honest": is_honest}), "regression")
+    own = recipe(objective="regression")
     ours, theirs = kept_forest(
         monkeypatch,
         "CausalRandomForestRegressor",
@@ -140,6 +140,25 @@ def test_a_bootstrap_without_an_arm_says_nothing_for_it() -> None:
     ]
     Array.value = np.array([[[0.25], [np.nan]]])
     assert compile_causal_forest(Forest()).predict(np.zeros((1, 1))).tolist() == [[0.25, 0.0]]
+
+
+@pytest.mark.parametrize("fit", [fit_uplift_forest, fit_causalml_causal_forest])
+def test_on_average_a_forest_says_what_happened_in_each_arm(fit: Learner) -> None:
+    # causalml's bootstrap by weights would make a dishonest causal forest say 1.6 times as much.
+    data = log(3)
+    seen = np.array([data.outcome[data.arm == arm].mean() for arm in range(3)])
+    said = fit(data, 3, recipe()).predict(data.features).mean(axis=0)
+    error = 1 / np.sqrt(4 * 1000)  # at most, of a mean of 1,000 outcomes
+    assert (np.abs(said - seen) < 3 * error).all()
+
+
+@pytest.mark.parametrize("fit", [fit_uplift_forest, fit_causalml_causal_forest])
+def test_rows_that_do_not_count_alike_are_refused(fit: Learner) -> None:
+    data = log(2)
+    chance = np.where(np.arange(data.n_rows) % 2 == 0, 0.5, 0.4)
+    uneven = TrainingData(data.features, data.arm, data.outcome, chance)
+    with pytest.raises(OverlapError, match=r"between 0\.4 and 0\.5.*Take `causal_forest`"):
+        fit(uneven, 2, recipe())
 
 
 def test_of_a_large_log_a_sample_of_whole_units_is_fitted() -> None:

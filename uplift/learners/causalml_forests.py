@@ -1,9 +1,8 @@
 """causalml's forests behind the same protocol: fitted by causalml, answered by flat trees.
 
 They see a category as the number of its place in the alphabet, and learn on one machine; of a
-log with more than ``max_rows`` they get a sample by the hash of the randomisation unit. Where
-chances differ within an arm, rows have stabilised inverse-propensity weights, which causalml
-heeds in splits and means, but not where it re-estimates the leaves of an honest uplift forest.
+log with more than ``max_rows`` they get a sample by the hash of the randomisation unit. Their
+trees divide weighted sums by unweighted counts (causalml 0.18), so rows must count alike.
 """
 
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from uplift.ensemble import FlatEnsemble, compile_array_trees
-from uplift.errors import ConfigError
+from uplift.errors import ConfigError, OverlapError
 from uplift.forest.log import row_weights
 from uplift.hashing import hash_uniforms
 from uplift.learners.base import Matrix
@@ -54,6 +53,7 @@ def fit_uplift_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEn
         recipe: ``options.causalml`` says how it is grown; it has no boosters.
 
     Raises:
+        OverlapError: Rows do not count alike.
         ConfigError: The outcome is no conversion, or the criterion knows one treatment only.
     """
     settings = recipe.options.causalml
@@ -86,10 +86,7 @@ def fit_uplift_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEn
         n_jobs=1,
         random_state=recipe.seed,
     )
-    forest.fit(
-        X=rows.features, treatment=rows.arm.astype(np.int64), y=rows.outcome,
-        sample_weight=row_weights(rows.arm, rows.propensity, rows.weight),
-    )  # fmt: skip
+    forest.fit(X=rows.features, treatment=rows.arm.astype(np.int64), y=rows.outcome)
     return compile_uplift_forest(forest, n_arms)
 
 
@@ -113,15 +110,12 @@ def fit_causalml_causal_forest(data: TrainingData, n_arms: int, recipe: Recipe) 
         max_depth=settings.max_depth,
         min_samples_leaf=settings.min_leaf_rows,
         min_group_samples=settings.min_arm_rows,
-        honesty=settings.is_honest,
+        honesty=True,
         groups_cnt=False,
         n_jobs=1,
         random_state=recipe.seed,
     )
-    forest.fit(
-        X=rows.features, treatment=rows.arm.astype(np.int64), y=rows.outcome,
-        sample_weight=row_weights(rows.arm, rows.propensity, rows.weight),
-    )  # fmt: skip
+    forest.fit(X=rows.features, treatment=rows.arm.astype(np.int64), y=rows.outcome)
     return compile_causal_forest(forest)
 
 
@@ -155,6 +149,13 @@ def _prepared(data: TrainingData, n_arms: int, recipe: Recipe, family: str) -> T
     """The rows that are fitted: enough of every arm, and no more than one machine shall have."""
     recipe.require(data, n_arms)
     recipe.require_boosters(family, "it has no helper models")
+    if row_weights(data.arm, data.propensity, data.weight) is not None:
+        raise OverlapError(
+            f"propensities lie between {data.propensity.min():.4g} and "
+            f"{data.propensity.max():.4g}, and differ within an arm or rows have weights "
+            f"({data.n_rows} rows); `{family}` of causalml needs rows that count alike. Take "
+            "`causal_forest` in `training.candidates`."
+        )
     rows = sampled(data, recipe.options.causalml.max_rows, seed=recipe.seed)
     rows.require_arms(n_arms, at_least=recipe.min_arm_rows)
     return rows

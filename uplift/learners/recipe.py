@@ -28,7 +28,8 @@ class CausalmlSettings:
         min_leaf_rows: Least rows of a leaf (``min_samples_leaf``).
         min_arm_rows: Least rows of every arm in a leaf (``min_samples_treatment``,
             ``min_group_samples``).
-        is_honest: Some rows find the splits, others fill the leaves (``honesty``).
+        is_honest: Some rows of an uplift forest find the splits, others fill the leaves
+            (``honesty``). A causal forest always is.
         features_per_node: Features drawn for every node (``max_features``); None takes all.
         shrinkage_rows: Rows of the parent mixed into a child of an uplift forest (``n_reg``).
         normalization: Splits that part the arms unevenly count less (``normalization``).
