@@ -2,12 +2,14 @@
 
 from uplift.ensemble.array_trees import compile_array_trees
 from uplift.ensemble.compose import clipped, combine, constant, stack
+from uplift.ensemble.contributions import Explainer
 from uplift.ensemble.flat import FlatEnsemble
 from uplift.ensemble.lightgbm_text import compile_lightgbm
 from uplift.ensemble.linear import linear
 from uplift.ensemble.partial import fix_feature
 
 __all__ = [
+    "Explainer",
     "FlatEnsemble",
     "clipped",
     "combine",
