@@ -17,6 +17,7 @@ from uplift.config import Config
 from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.learners.boosting import LocalTrainer
 from uplift.spark.fingerprint import fingerprint
+from uplift.spark.training_set import with_propensities
 from uplift.tracking.registry import (
     CHALLENGER,
     CHAMPION,
@@ -164,6 +165,37 @@ def test_randomisation_units_come_along_and_chances_of_all_arms_where_the_table_
     assert rows.propensities is not None
     assert rows.propensities.shape == (len(rows.arm), 3)
     assert rows.propensities[-1].tolist() == [0.5, 0.3, 0.2]
+    of_some = table.withColumn("propensities", F.when(F.col("age") > 40.0, chances))
+    assert train_model.rows_to_learn_from(of_some, trained.config).propensities is None
+
+
+def test_pooled_experiments_of_different_shares_keep_no_family_out(
+    table: DataFrame, trained: Trained
+) -> None:
+    names = ("x_learner", "r_learner", "dr_learner", "transformed_outcome")
+    listed = ", ".join(f"{{name: {name}, learner: {name}, rounds: 2}}" for name in names)
+    config = config_of(
+        trained.config.workspace,
+        f"training.candidates=[{listed}]",
+        "campaign.experiments=[{id: coupon}, {id: june, planned_shares: "
+        "{no_coupon: 2, coupon_5: 1, coupon_10: 1}}]",
+    )
+    is_june = F.crc32("unit_id") % 2 == 0
+    pooled = table.drop("propensity").withColumns(
+        {
+            "propensity": F.lit(None).cast("double"),
+            "experiment_id": F.when(is_june, "june").otherwise(F.col("experiment_id")),
+        }
+    )
+    rows = train_model.rows_to_learn_from(
+        with_propensities(pooled, campaign=config.campaign), config
+    )
+    assert rows.propensities is not None
+    assert sorted({tuple(row) for row in rows.propensities.round(4).tolist()}) == [
+        (0.3333, 0.3333, 0.3333),
+        (0.5, 0.25, 0.25),
+    ]
+    assert [trial.name for trial in train_model.compare(rows, config)] == [*names, "response"]
 
 
 def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(

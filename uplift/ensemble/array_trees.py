@@ -45,7 +45,7 @@ def compile_array_trees(
 
     def child(name: str) -> Integers:
         local = [getattr(tree, name) + start for tree, start in zip(trees, first, strict=True)]
-        return number[np.concatenate(local)[splits]]
+        return np.asarray(number[np.concatenate(local)[splits]])
 
     missing_left = np.concatenate([tree.missing_go_to_left for tree in trees])[splits] != 0
     arrays = {
