@@ -7,9 +7,7 @@ CLUSTER_ID = "cluster_id"  # the randomisation unit; the unit itself where units
 ARM = "arm"  # int, 0 is control; a name only in raw inputs and exports
 ASSIGNED_AT = "assigned_at"
 PROPENSITY = "propensity"  # chance of the arm actually drawn
-PROPENSITIES = (
-    "propensities"  # array<double>, chance of arms 0..K, if the drawn one does not tell
-)
+PROPENSITIES = "propensities"  # array<double>, chance of arms 0..K, if the drawn one does not tell
 IS_TRIMMED = "is_trimmed"  # some arm hardly ever meets such a unit; left out of comparisons
 SPLIT = "split"  # "train" or "test"
 AS_OF = "as_of"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.ensemble.builders import stump
-from uplift.ensemble import FlatEnsemble, combine, constant, fix_feature, linear, stack
+from uplift.ensemble import Explainer, FlatEnsemble, combine, constant, fix_feature, linear, stack
 from uplift.ensemble.decisions import MISSING_NAN
 from uplift.ensemble.store import SLOPES, TREES, read_arrays
 from uplift.errors import ContractError
@@ -80,3 +80,12 @@ def test_slopes_that_fit_no_features_are_refused(slopes: np.ndarray) -> None:
 def test_a_column_with_a_slope_cannot_be_evaluated_beforehand() -> None:
     with pytest.raises(ContractError, match="ensemble with slopes"):
         fix_feature(model(), 0, 1.0)
+
+
+def test_a_slope_contributes_by_how_far_a_feature_is_from_its_usual_value() -> None:
+    background = np.array([[1.0, 3.0], [3.0, 3.0]])
+    parts = Explainer(model(), background).contributions(ROWS)[:, 0]
+    # Usually 1 + 0.5 x 2 + 10; category 40 makes 20 of these 10, and the number is its slope's.
+    np.testing.assert_allclose(parts[0], [0.0, 10.0, 12.0])
+    np.testing.assert_allclose(parts[1], [-1.5, 0.0, 12.0])
+    np.testing.assert_allclose(parts.sum(axis=1), model().raw(ROWS)[:, 0])
