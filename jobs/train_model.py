@@ -13,6 +13,7 @@ names who answers for it.
 Next: jobs/evaluate_model.py
 """
 
+import json
 import logging
 import sys
 import time
@@ -29,14 +30,16 @@ from uplift.config import Config
 from uplift.errors import OverlapError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
+from uplift.hashing import hash_key
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
-from uplift.selection.plans import plans_of
-from uplift.selection.trial import Trial, chosen, hold_trial
+from uplift.selection.plans import ROUNDS, TUNED, plans_of, tuned_plan
+from uplift.selection.trial import Trial, chosen, fold_metrics, hold_trial
+from uplift.selection.tuning import TuningTrial, best_of, tune
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
@@ -50,6 +53,8 @@ from uplift.workspace import Workspace, write_document
 log = logging.getLogger(__name__)
 
 # Kept out of the tracking store: where secrets may stand.
+_BUDGET = {"trials", "seconds"}  # more of it goes on with the same search
+
 SECRET = {"tracking": {"uri"}, "spark": {"settings"}}
 
 
@@ -62,7 +67,8 @@ def run(spark: SparkSession, config: Config) -> None:
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)
     rows = rows_to_learn_from(table, config)
-    trials = compare(rows, config)
+    searched = search(rows, config, digest=found.digest)
+    trials = compare(rows, config, tuned=best_of(searched))
     best = chosen(trials)
     model = fit(rows, best.name, best.plan, config, digest=found.digest)
     version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
@@ -74,7 +80,20 @@ def run(spark: SparkSession, config: Config) -> None:
             parameters=plan_settings(trial.plan),
             findings=Findings(metrics=numbers_of(trial)),
         )
-    write_document(workspace.report("training"), training_report(trials, best, config))
+    for attempt in searched:
+        log_trial(
+            store,
+            parent=version.run_id,
+            name=f"tuning-{attempt.number}",
+            parameters=attempt_settings(attempt),
+            findings=Findings(
+                metrics={
+                    f"tuning.autoc.after_fold_{fold}": value
+                    for fold, value in enumerate(attempt.metrics, start=1)
+                }
+            ),
+        )
+    write_document(workspace.report("training"), training_report(trials, best, config, searched))
     event(
         log,
         "model.trained",
@@ -109,22 +128,51 @@ def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
     )
 
 
-def compare(rows: TrainingRows, config: Config) -> list[Trial]:
-    """Try every candidate, in the order of the config, and the response model.
+def search(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
+    """What ``training.tuning`` tried, on folds other than those that candidates compete on.
+
+    The journal in the workspace knows the search by rows, folds, seed and space: after a stop it
+    goes on, after a change it starts anew.
+    """
+    training, campaign = config.training, config.campaign
+    if training.tuning is None:
+        return []
+    outcome, data = campaign.value.basis, rows_of(rows, campaign.value.basis)
+    same = training.model_dump(mode="json", exclude={"candidates": True, "tuning": _BUDGET})
+    return tune(
+        training.tuning,
+        lambda learner, settings: fold_metrics(
+            tuned_plan(learner, settings, training, campaign, LocalTrainer()),
+            data,
+            outcome,
+            len(campaign.arms.names),
+            categorical=rows.encoder.categorical_indices,
+            n_folds=training.folds,
+            salt=f"{training.salt}:tuning",
+            how=config.evaluation,
+        ),
+        journal=Workspace(config.workspace).search("learners"),
+        study=f"{hash_key(json.dumps([digest, outcome, same], sort_keys=True)):016x}",
+        seed=training.seed,
+        tried=lambda trial: event(log, "tuning.tried", **attempt_settings(trial)),
+    )
+
+
+def compare(rows: TrainingRows, config: Config, *, tuned: TuningTrial | None = None) -> list[Trial]:
+    """Try every candidate, in the order of the config, what a search found, the response model.
 
     They are judged by the outcome that pays. A candidate whose method is not valid for this log's
     propensities steps aside with a warning; if none is left, that is the error.
     """
     outcome = config.campaign.value.basis
-    data = TrainingData(
-        rows.features,
-        rows.arm,
-        rows.outcomes[outcome],
-        rows.propensity,
-        cluster=rows.cluster,
-        propensities=rows.propensities,
-    )
-    plans = plans_of(config.training, config.campaign, LocalTrainer())
+    data = rows_of(rows, outcome)
+    plans = dict(plans_of(config.training, config.campaign, LocalTrainer()))
+    if tuned is not None:  # after those that somebody chose: among equals they are simpler
+        response = plans.pop(RESPONSE)
+        plans[TUNED] = tuned_plan(
+            tuned.learner, tuned.settings, config.training, config.campaign, LocalTrainer()
+        )
+        plans[RESPONSE] = response
     trials: list[Trial] = []
     refusals = []
     for name, plan in plans.items():
@@ -154,9 +202,21 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
             autoc_standard_error=trial.autoc.standard_error,
             seconds=round(time.monotonic() - start, 1),
         )
-    if len(refusals) == len(config.training.candidates):
+    if len(refusals) == len(plans) - 1:
         raise refusals[0]
     return trials
+
+
+def rows_of(rows: TrainingRows, outcome: str) -> TrainingData:
+    """The rows with one of their outcomes."""
+    return TrainingData(
+        rows.features,
+        rows.arm,
+        rows.outcomes[outcome],
+        rows.propensity,
+        cluster=rows.cluster,
+        propensities=rows.propensities,
+    )
 
 
 def fit(
@@ -177,9 +237,12 @@ def fit(
     )
 
 
-def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
+def training_report(
+    trials: Sequence[Trial], best: Trial, config: Config, searched: Sequence[TuningTrial] = ()
+) -> dict[str, object]:
     """The report ``training``: who was tried, how well each ranked, and who was chosen."""
     return {
+        "tuning": [asdict(attempt) for attempt in searched],
         "chosen": best.name,
         "outcome": config.campaign.value.basis,
         "folds": config.training.folds,
@@ -231,7 +294,7 @@ def enter(
 def settings(config: Config) -> dict[str, Setting]:
     """The section ``training`` but for its candidates, and what the campaign says of outcomes."""
     return {
-        **config.training.model_dump(exclude={"booster", "candidates", "rounds"}),
+        **config.training.model_dump(exclude={"booster", "candidates", "rounds", "tuning"}),
         "candidates": ", ".join(candidate.name for candidate in config.training.candidates),
         "outcomes": ", ".join(outcomes_of(config)),
         "override_failed_verdict_by": config.experiment.override_failed_verdict_by,
@@ -243,6 +306,13 @@ def plan_settings(plan: Plan) -> dict[str, Setting]:
     options = {name: str(value) for name, value in asdict(plan.options).items()}
     booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
     return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}
+
+
+def attempt_settings(attempt: TuningTrial) -> dict[str, Setting]:
+    """A trial of the search, flat."""
+    booster = {f"booster.{name}": value for name, value in attempt.settings.items()}
+    rounds = booster.pop(f"booster.{ROUNDS}", None)
+    return {"learner": attempt.learner, "state": attempt.state, "rounds": rounds, **booster}
 
 
 def numbers_of(trial: Trial) -> dict[str, float]:

@@ -25,11 +25,13 @@ from uplift.config.sections import (
     Value,
 )
 from uplift.config.training import Candidate, Forest, Training
+from uplift.config.tuning import Choices, Range, Tuning
 
 __all__ = [
     "Aggregate",
     "Campaign",
     "Candidate",
+    "Choices",
     "Config",
     "Evaluation",
     "EventFeature",
@@ -42,6 +44,7 @@ __all__ = [
     "Inputs",
     "Observational",
     "PolicyRules",
+    "Range",
     "RatioFeature",
     "RawInputs",
     "Section",
@@ -53,6 +56,7 @@ __all__ = [
     "Tracking",
     "Training",
     "Treatment",
+    "Tuning",
     "Value",
     "explain",
     "load_config",

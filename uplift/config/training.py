@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from uplift.config.section import Count, Folds, Name, Positive, Section
+from uplift.config.tuning import Tuning
 
 BOOSTERS_ONLY = (
     "s_learner",
@@ -120,14 +121,16 @@ class Training(Section):
     max_rows: Count
     booster: Booster
     rounds: Count
+    tuning: Tuning | None = None
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> "Training":
-        names = ["response", *(candidate.name for candidate in self.candidates)]
+        taken = ["response"] if self.tuning is None else ["response", "tuned"]
+        names = [*taken, *(candidate.name for candidate in self.candidates)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"the name {twice[0]!r} is given twice; give each candidate its own, and none that "
-                "of the baseline, response"
+                "of the baseline, response, or of what tuning finds, tuned"
             )
         return self

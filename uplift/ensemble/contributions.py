@@ -68,7 +68,8 @@ class Explainer:
             )
         self.ensemble = ensemble
         self._paths = leaf_paths(ensemble, _share_left(ensemble, background))
-        self._usual = np.nan_to_num(background).mean(axis=0)  # missing counts as 0 for a slope
+        if ensemble.slopes is not None:
+            self._usual = np.nan_to_num(background).mean(axis=0)  # missing counts as 0 for a slope
 
     def contributions(self, features: Matrix) -> npt.NDArray[np.float64]:
         """Shapley values, shape (n, n_outputs, d + 1); the last column is the background's answer.

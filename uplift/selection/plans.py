@@ -10,6 +10,9 @@ from uplift.learners.fit import Plan
 from uplift.learners.linear import LinearSettings
 from uplift.learners.recipe import CausalmlSettings, Options
 
+ROUNDS = "rounds"
+TUNED = "tuned"  # the candidate that a search finds
+
 
 def plans_of(training: Training, campaign: Campaign, trainer: BoosterTrainer) -> Mapping[str, Plan]:
     """By name: the candidates in the order of the config, then the response model."""
@@ -19,6 +22,21 @@ def plans_of(training: Training, campaign: Campaign, trainer: BoosterTrainer) ->
     }
     response = Plan(trainer, training.booster, training.rounds, training.seed, learner=RESPONSE)
     return {**plans, RESPONSE: response}
+
+
+def tuned_plan(
+    learner: str,
+    settings: Mapping[str, bool | int | float | str],
+    training: Training,
+    campaign: Campaign,
+    trainer: BoosterTrainer,
+) -> Plan:
+    """The plan of a trial of the search: ``rounds`` and LightGBM parameters over the section's."""
+    booster = {name: value for name, value in settings.items() if name != ROUNDS}
+    candidate = Candidate.model_validate(
+        {"name": TUNED, "learner": learner, "booster": booster, "rounds": settings.get(ROUNDS)}
+    )
+    return _plan_of(candidate, training, campaign, trainer)
 
 
 def _plan_of(
