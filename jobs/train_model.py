@@ -2,7 +2,8 @@
 
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
-so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
+so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. With
+``training.tuning`` what a search finds is a candidate too, and its trials are child runs. Writes
 the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
 child run for every candidate and one for the response model that is there to be beaten. An
 experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
@@ -13,7 +14,6 @@ names who answers for it.
 Next: jobs/evaluate_model.py
 """
 
-import json
 import logging
 import sys
 import time
@@ -30,16 +30,15 @@ from uplift.config import Config
 from uplift.errors import OverlapError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
-from uplift.hashing import hash_key
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
-from uplift.selection.plans import ROUNDS, TUNED, plans_of, tuned_plan
-from uplift.selection.trial import Trial, chosen, fold_metrics, hold_trial
-from uplift.selection.tuning import TuningTrial, best_of, tune
+from uplift.selection.search import plans_with, search
+from uplift.selection.trial import Trial, chosen, hold_trial
+from uplift.selection.tuning import TuningTrial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
@@ -53,8 +52,6 @@ from uplift.workspace import Workspace, write_document
 log = logging.getLogger(__name__)
 
 # Kept out of the tracking store: where secrets may stand.
-_BUDGET = {"trials", "seconds"}  # more of it goes on with the same search
-
 SECRET = {"tracking": {"uri"}, "spark": {"settings"}}
 
 
@@ -67,8 +64,8 @@ def run(spark: SparkSession, config: Config) -> None:
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)
     rows = rows_to_learn_from(table, config)
-    searched = search(rows, config, digest=found.digest)
-    trials = compare(rows, config, tuned=best_of(searched))
+    searched = tune_on(rows, config, digest=found.digest)
+    trials = compare(rows, config, searched)
     best = chosen(trials)
     model = fit(rows, best.name, best.plan, config, digest=found.digest)
     version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
@@ -85,15 +82,11 @@ def run(spark: SparkSession, config: Config) -> None:
             store,
             parent=version.run_id,
             name=f"tuning-{attempt.number}",
-            parameters=attempt_settings(attempt),
-            findings=Findings(
-                metrics={
-                    f"tuning.autoc.after_fold_{fold}": value
-                    for fold, value in enumerate(attempt.metrics, start=1)
-                }
-            ),
+            parameters=attempt.flat(),
+            findings=Findings(metrics=attempt.named_metrics()),
         )
-    write_document(workspace.report("training"), training_report(trials, best, config, searched))
+    report = {**training_report(trials, best, config), "tuning": [asdict(a) for a in searched]}
+    write_document(workspace.report("training"), report)
     event(
         log,
         "model.trained",
@@ -128,51 +121,44 @@ def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
     )
 
 
-def search(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
-    """What ``training.tuning`` tried, on folds other than those that candidates compete on.
-
-    The journal in the workspace knows the search by rows, folds, seed and space: after a stop it
-    goes on, after a change it starts anew.
-    """
-    training, campaign = config.training, config.campaign
-    if training.tuning is None:
-        return []
-    outcome, data = campaign.value.basis, rows_of(rows, campaign.value.basis)
-    same = training.model_dump(mode="json", exclude={"candidates": True, "tuning": _BUDGET})
-    return tune(
-        training.tuning,
-        lambda learner, settings: fold_metrics(
-            tuned_plan(learner, settings, training, campaign, LocalTrainer()),
-            data,
-            outcome,
-            len(campaign.arms.names),
-            categorical=rows.encoder.categorical_indices,
-            n_folds=training.folds,
-            salt=f"{training.salt}:tuning",
-            how=config.evaluation,
-        ),
+def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
+    """What ``training.tuning`` tried; none where it is null."""
+    return search(
+        data_of(rows, config),
+        config.campaign.value.basis,
+        config.training,
+        config.campaign,
+        LocalTrainer(),
+        categorical=rows.encoder.categorical_indices,
+        how=config.evaluation,
+        digest=digest,
         journal=Workspace(config.workspace).search("learners"),
-        study=f"{hash_key(json.dumps([digest, outcome, same], sort_keys=True)):016x}",
-        seed=training.seed,
-        tried=lambda trial: event(log, "tuning.tried", **attempt_settings(trial)),
+        tried=lambda trial: event(log, "tuning.tried", **trial.flat(), **trial.named_metrics()),
     )
 
 
-def compare(rows: TrainingRows, config: Config, *, tuned: TuningTrial | None = None) -> list[Trial]:
+def data_of(rows: TrainingRows, config: Config) -> TrainingData:
+    """The rows with the outcome that pays."""
+    return TrainingData(
+        rows.features,
+        rows.arm,
+        rows.outcomes[config.campaign.value.basis],
+        rows.propensity,
+        cluster=rows.cluster,
+        propensities=rows.propensities,
+    )
+
+
+def compare(
+    rows: TrainingRows, config: Config, searched: Sequence[TuningTrial] = ()
+) -> list[Trial]:
     """Try every candidate, in the order of the config, what a search found, the response model.
 
     They are judged by the outcome that pays. A candidate whose method is not valid for this log's
     propensities steps aside with a warning; if none is left, that is the error.
     """
-    outcome = config.campaign.value.basis
-    data = rows_of(rows, outcome)
-    plans = dict(plans_of(config.training, config.campaign, LocalTrainer()))
-    if tuned is not None:  # after those that somebody chose: among equals they are simpler
-        response = plans.pop(RESPONSE)
-        plans[TUNED] = tuned_plan(
-            tuned.learner, tuned.settings, config.training, config.campaign, LocalTrainer()
-        )
-        plans[RESPONSE] = response
+    data = data_of(rows, config)
+    plans = plans_with(searched, config.training, config.campaign, LocalTrainer())
     trials: list[Trial] = []
     refusals = []
     for name, plan in plans.items():
@@ -182,7 +168,7 @@ def compare(rows: TrainingRows, config: Config, *, tuned: TuningTrial | None = N
                 name,
                 plan,
                 data,
-                outcome,
+                config.campaign.value.basis,
                 len(config.campaign.arms.names),
                 categorical=rows.encoder.categorical_indices,
                 n_folds=config.training.folds,
@@ -207,18 +193,6 @@ def compare(rows: TrainingRows, config: Config, *, tuned: TuningTrial | None = N
     return trials
 
 
-def rows_of(rows: TrainingRows, outcome: str) -> TrainingData:
-    """The rows with one of their outcomes."""
-    return TrainingData(
-        rows.features,
-        rows.arm,
-        rows.outcomes[outcome],
-        rows.propensity,
-        cluster=rows.cluster,
-        propensities=rows.propensities,
-    )
-
-
 def fit(
     rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
 ) -> UpliftModel:
@@ -237,12 +211,9 @@ def fit(
     )
 
 
-def training_report(
-    trials: Sequence[Trial], best: Trial, config: Config, searched: Sequence[TuningTrial] = ()
-) -> dict[str, object]:
+def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
     """The report ``training``: who was tried, how well each ranked, and who was chosen."""
     return {
-        "tuning": [asdict(attempt) for attempt in searched],
         "chosen": best.name,
         "outcome": config.campaign.value.basis,
         "folds": config.training.folds,
@@ -306,13 +277,6 @@ def plan_settings(plan: Plan) -> dict[str, Setting]:
     options = {name: str(value) for name, value in asdict(plan.options).items()}
     booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
     return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}
-
-
-def attempt_settings(attempt: TuningTrial) -> dict[str, Setting]:
-    """A trial of the search, flat."""
-    booster = {f"booster.{name}": value for name, value in attempt.settings.items()}
-    rounds = booster.pop(f"booster.{ROUNDS}", None)
-    return {"learner": attempt.learner, "state": attempt.state, "rounds": rounds, **booster}
 
 
 def numbers_of(trial: Trial) -> dict[str, float]:

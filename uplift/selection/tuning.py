@@ -51,6 +51,17 @@ class TuningTrial:
     state: Literal["complete", "pruned"]
     metrics: tuple[float, ...]
 
+    def flat(self) -> dict[str, Setting]:
+        """What was tried, by the names that a plan's settings have."""
+        names = {name: name if name == ROUNDS else f"booster.{name}" for name in self.settings}
+        settings = {names[name]: value for name, value in self.settings.items()}
+        return {LEARNER: self.learner, "state": self.state, **settings}
+
+    def named_metrics(self) -> dict[str, float]:
+        """The metrics by name."""
+        folds = enumerate(self.metrics, start=1)
+        return {f"tuning.autoc.after_fold_{fold}": metric for fold, metric in folds}
+
 
 def tune(
     tuning: Tuning,
