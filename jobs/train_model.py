@@ -133,7 +133,7 @@ def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTr
         how=config.evaluation,
         digest=digest,
         journal=Workspace(config.workspace).search("learners"),
-        tried=lambda trial: event(log, "tuning.tried", **trial.flat(), **trial.named_metrics()),
+        tried=lambda trial: event(log, "tuning.tried", trial=trial.flat(), metrics=trial.metrics),
     )
 
 

@@ -9,14 +9,17 @@ import pytest
 from tests.conftest import ROOT
 from tests.selection.test_trial import HOW, log
 from uplift.columns import CONVERSION
-from uplift.config import Range, Tuning, load_config
+from uplift.config import SearchRange, Tuning, load_config
 from uplift.errors import ConfigError, OverlapError
 from uplift.learners.boosting import LocalTrainer
 from uplift.selection.plans import tuned_plan
 from uplift.selection.trial import fold_metrics, hold_trial
 from uplift.selection.tuning import Setting, TuningTrial, best_of, tune
 
-SPACE = {"learning_rate": Range(low=0.0, high=1.0), "num_leaves": Range(low=2, high=31, log=True)}
+SPACE = {
+    "learning_rate": SearchRange(low=0.0, high=1.0),
+    "num_leaves": SearchRange(low=2, high=31, log=True),
+}
 
 
 def tuning(**changed: object) -> Tuning:

@@ -25,7 +25,7 @@ from uplift.config.sections import (
     Value,
 )
 from uplift.config.training import Candidate, Forest, Training
-from uplift.config.tuning import Choices, Range, Tuning
+from uplift.config.tuning import Choices, SearchRange, Tuning
 
 __all__ = [
     "Aggregate",
@@ -51,6 +51,7 @@ __all__ = [
     "RatioFeature",
     "RawInputs",
     "Scheduled",
+    "SearchRange",
     "Section",
     "Segments",
     "Serving",

@@ -10,7 +10,7 @@ from uplift.config.section import Count, Positive, Section
 Choices = Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]
 
 
-class Range(Section):
+class SearchRange(Section):
     """From ``low`` to ``high``, both included; ``log``: every order of magnitude is as likely."""
 
     low: float
@@ -18,7 +18,7 @@ class Range(Section):
     log: bool = False
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> "Range":
+    def _is_a_range(self) -> "SearchRange":
         if not self.low <= self.high or (self.log and self.low <= 0.0):
             raise ValueError(
                 f"the range from {self.low:g} to {self.high:g} is empty, or logarithmic and not "
@@ -27,15 +27,15 @@ class Range(Section):
         return self
 
 
-Space = Mapping[str, Range | Choices]
+Space = Mapping[str, SearchRange | Choices]
 
 USUAL_SPACE: Space = {
-    "rounds": Range(low=20, high=300, log=True),
-    "learning_rate": Range(low=0.01, high=0.2, log=True),
-    "num_leaves": Range(low=2, high=31, log=True),
-    "min_data_in_leaf": Range(low=50, high=2000, log=True),
-    "lambda_l2": Range(low=0.1, high=100.0, log=True),
-    "feature_fraction": Range(low=0.4, high=1.0),
+    "rounds": SearchRange(low=20, high=300, log=True),
+    "learning_rate": SearchRange(low=0.01, high=0.2, log=True),
+    "num_leaves": SearchRange(low=2, high=31, log=True),
+    "min_data_in_leaf": SearchRange(low=50, high=2000, log=True),
+    "lambda_l2": SearchRange(low=0.1, high=100.0, log=True),
+    "feature_fraction": SearchRange(low=0.4, high=1.0),
 }
 
 
@@ -60,5 +60,5 @@ class Tuning(Section):
         ],
         Field(min_length=1),
     ] = ("t_learner", "reparametrised", "x_learner")
-    space: dict[str, Range | Choices] = Field(default_factory=lambda: dict(USUAL_SPACE))
+    space: dict[str, SearchRange | Choices] = Field(default_factory=lambda: dict(USUAL_SPACE))
     unpruned_trials: Annotated[int, Field(ge=1)] = 5

@@ -7,15 +7,15 @@ the number of trials before it, so a search that was stopped goes on as if it ha
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from uplift.config import Range, Tuning
+from uplift.config import SearchRange, Tuning
 from uplift.errors import ConfigError, OverlapError
 from uplift.learners.boosting import CHOICES
 from uplift.selection.plans import ROUNDS
@@ -116,7 +116,7 @@ def tune(
     return _told(search)
 
 
-def best_of(trials: list[TuningTrial]) -> TuningTrial | None:
+def best_of(trials: Sequence[TuningTrial]) -> TuningTrial | None:
     """The first complete trial of the highest metric; None if none was completed."""
     complete = [trial for trial in trials if trial.state == "complete"]
     return max(complete, key=lambda trial: trial.metrics[-1], default=None)
@@ -140,8 +140,9 @@ def _drawn(trial: "Trial", tuning: Tuning) -> tuple[str, dict[str, Setting]]:
     learner = str(trial.suggest_categorical(LEARNER, tuning.learners))
     settings: dict[str, Setting] = {}
     for name, allowed in tuning.space.items():
-        if not isinstance(allowed, Range):
-            settings[name] = trial.suggest_categorical(name, allowed)
+        if not isinstance(allowed, SearchRange):
+            choices: Sequence[Any] = allowed
+            settings[name] = trial.suggest_categorical(name, choices)
         elif _kind(name) is int:
             low, high = int(allowed.low), int(allowed.high)
             settings[name] = trial.suggest_int(name, low, high, log=allowed.log)
@@ -177,7 +178,7 @@ def _check_space(tuning: Tuning) -> None:
     wrong += [
         name
         for name, allowed in tuning.space.items()
-        if isinstance(allowed, Range) and _kind(name) not in (int, float, None)
+        if isinstance(allowed, SearchRange) and _kind(name) not in (int, float, None)
     ]
     if wrong:
         raise ConfigError(
