@@ -133,7 +133,18 @@ def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTr
         how=config.evaluation,
         digest=digest,
         journal=Workspace(config.workspace).search("learners"),
-        tried=lambda trial: event(log, "tuning.tried", trial=trial.flat(), metrics=trial.metrics),
+        tried=_tell,
+    )
+
+
+def _tell(trial: TuningTrial) -> None:
+    event(
+        log,
+        "tuning.tried",
+        number=trial.number,
+        learner=trial.learner,
+        state=trial.state,
+        autoc=trial.metrics[-1] if trial.metrics else None,
     )
 
 

@@ -36,6 +36,10 @@ class Workspace:
         """The champion's bundle as last pulled from the registry by a job."""
         return self.root / "model"
 
+    def onnx(self, model_version: str) -> Path:
+        """The graphs of a model for other runtimes."""
+        return self.root / "onnx" / model_version
+
     @property
     def published(self) -> Path:
         """Immutable snapshots and the pointer ``CURRENT``."""
