@@ -138,14 +138,8 @@ def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTr
 
 
 def _tell(trial: TuningTrial) -> None:
-    event(
-        log,
-        "tuning.tried",
-        number=trial.number,
-        learner=trial.learner,
-        state=trial.state,
-        autoc=trial.metrics[-1] if trial.metrics else None,
-    )
+    autoc = trial.metrics[-1] if trial.metrics else None
+    event(log, "tuning.tried", number=trial.number, state=trial.state, autoc=autoc)
 
 
 def data_of(rows: TrainingRows, config: Config) -> TrainingData:

@@ -156,6 +156,12 @@ def test_an_arm_of_three_rows_is_no_arm(name: str) -> None:
 
 
 @every_family
+def test_an_arm_that_the_campaign_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(ContractError, match=r"arm 2 occurs .* the campaign has arms 0 to 1"):
+        FAMILIES[name](log(3), 2, recipe())
+
+
+@every_family
 def test_a_chance_is_learned_from_yes_or_no(name: str) -> None:
     data = log()
     halves = TrainingData(data.features, data.arm, data.outcome / 2, data.propensity)

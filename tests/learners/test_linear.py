@@ -1,5 +1,8 @@
 """Linear base models: scikit-learn's numbers, and what is no number."""
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
@@ -8,13 +11,18 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from tests.learners.builders import recipe_of
+from tests.learners.builders import ARMS, recipe_of
 from uplift.ensemble import FlatEnsemble
 from uplift.errors import ConfigError
+from uplift.features.encoder import fit_encoder
+from uplift.features.spec import FeatureColumn
 from uplift.learners.base import Matrix, Objective, Vector
+from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
 from uplift.learners.families import FAMILIES
+from uplift.learners.fit import Plan, fit_model
 from uplift.learners.linear import MOST_LEVELS, LinearSettings, fit_linear
+from uplift.learners.model import load_model
 from uplift.learners.recipe import Options, Recipe
 
 SETTINGS = LinearSettings(l2=3.0)
@@ -180,3 +188,20 @@ def test_families_of_sums_find_whom_each_coupon_moves(name: str) -> None:
 def test_families_that_have_no_use_for_a_linear_model_say_so(name: str) -> None:
     with pytest.raises(ConfigError, match=f"`{name}` cannot be had with `base: linear`"):
         FAMILIES[name](log(), 3, recipe("binary"))
+
+
+def test_a_linear_model_is_a_bundle_like_any_other(tmp_path: Path) -> None:
+    data = log(n=1500)
+    encoder = fit_encoder(
+        [FeatureColumn(f"f{n}", "categorical" if n in (2, 3) else "numeric") for n in range(5)],
+        {"f2": "abcd", "f3": "abc"},
+    )
+    plan = Plan(LocalTrainer(), {}, 1, 1, "dr_learner", Options(n_folds=2, linear=SETTINGS))
+    columns = (data.features, data.arm, data.propensity, {"conversion": data.outcome})
+    model, again = (fit_model(*columns, arms=ARMS, encoder=encoder, plan=plan) for _ in range(2))
+    assert model.version == again.version
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    for other in (loaded, pickle.loads(pickle.dumps(model))):
+        assert other.version == model.version
+        assert other.cate(rows()).tobytes() == model.cate(rows()).tobytes()
