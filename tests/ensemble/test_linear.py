@@ -39,10 +39,10 @@ def test_a_slope_of_nothing_is_nothing_at_infinity_too() -> None:
 
 def test_slopes_are_added_up_with_the_weights_of_the_leaves() -> None:
     trees = constant([3.0], 2)
-    together = combine([model(), trees, model(2.0)], [[1.0, 1.0, 0.0], [1.0, -1.0, 2.0]])
+    together = combine([model(), trees, model(2.0)], [[1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]])
     mine, other = (own.raw(ROWS)[:, 0] for own in (model(), model(2.0)))
     np.testing.assert_allclose(
-        together.raw(ROWS), np.column_stack([mine + 3, mine - 3 + 2 * other])
+        together.raw(ROWS), np.column_stack([mine + 3, 2 * other - mine - 3])
     )
 
 
