@@ -2,7 +2,8 @@
 
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
-so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
+so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. With
+``training.tuning`` what a search finds is a candidate too, and its trials are child runs. Writes
 the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
 child run for every candidate and one for the response model that is there to be beaten. An
 experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
@@ -35,8 +36,9 @@ from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
-from uplift.selection.plans import plans_of
+from uplift.selection.search import plans_with, search
 from uplift.selection.trial import Trial, chosen, hold_trial
+from uplift.selection.tuning import TuningTrial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
@@ -62,7 +64,8 @@ def run(spark: SparkSession, config: Config) -> None:
     store = open_store(config.tracking, workspace)
     found = fingerprint(table)
     rows = rows_to_learn_from(table, config)
-    trials = compare(rows, config)
+    searched = tune_on(rows, config, digest=found.digest)
+    trials = compare(rows, config, searched)
     best = chosen(trials)
     model = fit(rows, best.name, best.plan, config, digest=found.digest)
     version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
@@ -74,7 +77,16 @@ def run(spark: SparkSession, config: Config) -> None:
             parameters=plan_settings(trial.plan),
             findings=Findings(metrics=numbers_of(trial)),
         )
-    write_document(workspace.report("training"), training_report(trials, best, config))
+    for attempt in searched:
+        log_trial(
+            store,
+            parent=version.run_id,
+            name=f"tuning-{attempt.number}",
+            parameters=attempt.flat(),
+            findings=Findings(metrics=attempt.named_metrics()),
+        )
+    report = {**training_report(trials, best, config), "tuning": [asdict(a) for a in searched]}
+    write_document(workspace.report("training"), report)
     event(
         log,
         "model.trained",
@@ -109,22 +121,49 @@ def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
     )
 
 
-def compare(rows: TrainingRows, config: Config) -> list[Trial]:
-    """Try every candidate, in the order of the config, and the response model.
+def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
+    """What ``training.tuning`` tried; none where it is null."""
+    return search(
+        data_of(rows, config),
+        config.campaign.value.basis,
+        config.training,
+        config.campaign,
+        LocalTrainer(),
+        categorical=rows.encoder.categorical_indices,
+        how=config.evaluation,
+        digest=digest,
+        journal=Workspace(config.workspace).search("learners"),
+        tried=_tell,
+    )
 
-    They are judged by the outcome that pays. A candidate whose method is not valid for this log's
-    propensities steps aside with a warning; if none is left, that is the error.
-    """
-    outcome = config.campaign.value.basis
-    data = TrainingData(
+
+def _tell(trial: TuningTrial) -> None:
+    autoc = trial.metrics[-1] if trial.metrics else None
+    event(log, "tuning.tried", number=trial.number, state=trial.state, autoc=autoc)
+
+
+def data_of(rows: TrainingRows, config: Config) -> TrainingData:
+    """The rows with the outcome that pays."""
+    return TrainingData(
         rows.features,
         rows.arm,
-        rows.outcomes[outcome],
+        rows.outcomes[config.campaign.value.basis],
         rows.propensity,
         cluster=rows.cluster,
         propensities=rows.propensities,
     )
-    plans = plans_of(config.training, config.campaign, LocalTrainer())
+
+
+def compare(
+    rows: TrainingRows, config: Config, searched: Sequence[TuningTrial] = ()
+) -> list[Trial]:
+    """Try every candidate, in the order of the config, what a search found, the response model.
+
+    They are judged by the outcome that pays. A candidate whose method is not valid for this log's
+    propensities steps aside with a warning; if none is left, that is the error.
+    """
+    data = data_of(rows, config)
+    plans = plans_with(searched, config.training, config.campaign, LocalTrainer())
     trials: list[Trial] = []
     refusals = []
     for name, plan in plans.items():
@@ -134,7 +173,7 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
                 name,
                 plan,
                 data,
-                outcome,
+                config.campaign.value.basis,
                 len(config.campaign.arms.names),
                 categorical=rows.encoder.categorical_indices,
                 n_folds=config.training.folds,
@@ -154,7 +193,7 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
             autoc_standard_error=trial.autoc.standard_error,
             seconds=round(time.monotonic() - start, 1),
         )
-    if len(refusals) == len(config.training.candidates):
+    if len(refusals) == len(plans) - 1:
         raise refusals[0]
     return trials
 
@@ -231,7 +270,7 @@ def enter(
 def settings(config: Config) -> dict[str, Setting]:
     """The section ``training`` but for its candidates, and what the campaign says of outcomes."""
     return {
-        **config.training.model_dump(exclude={"booster", "candidates", "rounds"}),
+        **config.training.model_dump(exclude={"booster", "candidates", "rounds", "tuning"}),
         "candidates": ", ".join(candidate.name for candidate in config.training.candidates),
         "outcomes": ", ".join(outcomes_of(config)),
         "override_failed_verdict_by": config.experiment.override_failed_verdict_by,

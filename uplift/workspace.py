@@ -27,10 +27,18 @@ class Workspace:
         """A report as one HTML page for people, beside the document."""
         return self.root / "reports" / f"{name}.html"
 
+    def search(self, name: str) -> Path:
+        """The journal of a search for settings, from which it goes on after a stop."""
+        return self.root / "tuning" / f"{name}.journal"
+
     @property
     def model(self) -> Path:
         """The champion's bundle as last pulled from the registry by a job."""
         return self.root / "model"
+
+    def onnx(self, model_version: str) -> Path:
+        """The graphs of a model for other runtimes."""
+        return self.root / "onnx" / model_version
 
     @property
     def published(self) -> Path:

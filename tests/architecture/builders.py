@@ -46,6 +46,8 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "mlflow": ("uplift/tracking",),
     "causalml": ("uplift/learners",),
     "lightgbm": ("uplift/learners",),
+    "onnx": ("uplift/ensemble/onnx_graph.py",),
+    "optuna": ("uplift/selection",),
     "numba": ("uplift/ensemble", "uplift/forest"),
     "fastapi": ("serving",),
     "starlette": ("serving",),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.ensemble.builders import random_ensemble, strange_rows
 from uplift.ensemble import FlatEnsemble
-from uplift.ensemble.store import FORMAT_VERSION, write_arrays
+from uplift.ensemble.store import TREES, write_arrays
 from uplift.errors import ContractError, UpliftError, VersionMismatchError
 
 
@@ -41,7 +41,7 @@ def test_the_same_ensemble_is_always_the_same_bytes(
 def test_numpy_can_read_the_file_without_pickle(ensemble: FlatEnsemble, tmp_path: Path) -> None:
     ensemble.save(tmp_path / "e.npz")
     with np.load(tmp_path / "e.npz", allow_pickle=False) as arrays:
-        assert int(arrays["format_version"]) == FORMAT_VERSION
+        assert int(arrays["format_version"]) == TREES
         assert arrays["leaf_values"].tolist() == ensemble.leaf_values.tolist()
 
 
@@ -106,7 +106,7 @@ def test_arrays_that_are_no_trees_name_the_file(ensemble: FlatEnsemble, tmp_path
 def test_another_format_version_is_a_version_mismatch(
     ensemble: FlatEnsemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uplift.ensemble.store.FORMAT_VERSION", 99)
+    monkeypatch.setattr("uplift.ensemble.store.TREES", 99)
     ensemble.save(tmp_path / "e.npz")
     monkeypatch.undo()
     with pytest.raises(VersionMismatchError, match="has format 99, this software reads 1"):

@@ -130,6 +130,13 @@ def test_the_order_of_rows_does_not_change_the_codes():
     assert forward.categories["city"] == ("Bonn", "Ulm", "Äpfel")
 
 
+def test_the_order_of_columns_and_columns_that_are_no_feature_change_nothing():
+    table = pa.table({"note": ["x"], "city": ["Ulm"], "age": [31.5]})
+    for names in (["age", "city"], ["city", "age"], ["note", "city", "age"]):
+        assert_same_numbers(encoder().encode(table.select(names)), [[31.5, 1.0]])
+    assert_same_numbers(encoder().encode_one({"city": "Ulm", "x": 1, "age": 31.5}), [[31.5, 1.0]])
+
+
 def test_it_tells_which_columns_are_categorical():
     model = fit_encoder([CITY, AGE, FeatureColumn("tier", "categorical")], {"city": [], "tier": []})
     assert model.categorical_indices == (0, 2)

@@ -16,7 +16,9 @@ from tests.jobs.builders import config_of, training_set, write_training_set
 from uplift.config import Config
 from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.learners.boosting import LocalTrainer
+from uplift.selection.plans import plans_of
 from uplift.spark.fingerprint import fingerprint
+from uplift.spark.training_set import with_propensities
 from uplift.tracking.registry import (
     CHALLENGER,
     CHAMPION,
@@ -139,6 +141,34 @@ def test_a_candidate_that_the_log_does_not_allow_steps_aside(
         train_model.compare(uneven, only)
 
 
+def test_a_search_competes_and_its_trials_are_child_runs(
+    spark: SparkSession, trained: Trained, tmp_path: Path
+) -> None:
+    write_training_set(tmp_path, training_set(effect=0.25))
+    tuning = "{trials: 3, learners: [t_learner], space: {rounds: {low: 2, high: 9}}}"
+    config = config_of(tmp_path, CANDIDATES, f"training.tuning={tuning}")
+    train_model.run(spark, config)
+    assert Workspace(tmp_path).search("learners").is_file()
+    report = json.loads(Workspace(tmp_path).report("training").read_text())
+    assert list(report["trials"]) == ["response", "t_learner", "tuned", "x_learner"]
+    tried = {trial["settings"]["rounds"]: trial["metrics"][-1] for trial in report["tuning"]}
+    store = open_store(config.tracking, Workspace(tmp_path))
+    version = require_version_at(store, CHALLENGER)
+    children = store.client.search_runs(
+        [store.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'"
+    )
+    by_name = {run.info.run_name: run for run in children}
+    assert {f"tuning-{number}" for number in range(3)} < set(by_name)
+    best = by_name["tuned"].data.params["rounds"]
+    assert tried[int(best)] == max(tried.values())
+
+    config = config_of(tmp_path, CANDIDATES, f"training.tuning={tuning.replace('3', '4', 1)}")
+    train_model.run(spark, config)
+    again = json.loads(Workspace(tmp_path).report("training").read_text())
+    assert again["tuning"][:3] == report["tuning"]
+    assert len(again["tuning"]) == 4
+
+
 @pytest.mark.parametrize("partitions", [1, 8])
 def test_the_version_does_not_depend_on_how_the_table_is_cut(
     table: DataFrame, trained: Trained, challenger: RegisteredVersion, partitions: int
@@ -164,6 +194,37 @@ def test_randomisation_units_come_along_and_chances_of_all_arms_where_the_table_
     assert rows.propensities is not None
     assert rows.propensities.shape == (len(rows.arm), 3)
     assert rows.propensities[-1].tolist() == [0.5, 0.3, 0.2]
+    of_some = table.withColumn("propensities", F.when(F.col("age") > 40.0, chances))
+    assert train_model.rows_to_learn_from(of_some, trained.config).propensities is None
+
+
+def test_pooled_experiments_of_different_shares_keep_no_family_out(
+    table: DataFrame, trained: Trained
+) -> None:
+    names = ("x_learner", "r_learner", "dr_learner", "transformed_outcome")
+    listed = ", ".join(f"{{name: {name}, learner: {name}, rounds: 2}}" for name in names)
+    config = config_of(
+        trained.config.workspace,
+        f"training.candidates=[{listed}]",
+        "campaign.experiments=[{id: coupon}, {id: june, planned_shares: "
+        "{no_coupon: 2, coupon_5: 1, coupon_10: 1}}]",
+    )
+    is_june = F.crc32("unit_id") % 2 == 0
+    pooled = table.drop("propensity").withColumns(
+        {
+            "propensity": F.lit(None).cast("double"),
+            "experiment_id": F.when(is_june, "june").otherwise(F.col("experiment_id")),
+        }
+    )
+    rows = train_model.rows_to_learn_from(
+        with_propensities(pooled, campaign=config.campaign), config
+    )
+    assert rows.propensities is not None
+    assert sorted({tuple(row) for row in rows.propensities.round(4).tolist()}) == [
+        (0.3333, 0.3333, 0.3333),
+        (0.5, 0.25, 0.25),
+    ]
+    assert [trial.name for trial in train_model.compare(rows, config)] == [*names, "response"]
 
 
 def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
@@ -180,7 +241,7 @@ def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
 def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
     config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
     rows = train_model.rows_to_learn_from(table, config)
-    plan = train_model.plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
+    plan = plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
     model = train_model.fit(rows, "t", plan, config, digest="")
     assert model.outcomes == ("conversion", "revenue")
 

@@ -4,6 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.learners.builders import recipe_of
 from uplift.config.training import Candidate
@@ -13,17 +14,31 @@ from uplift.learners.base import Objective, Parameters
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
 from uplift.learners.families import FAMILIES, RESPONSE
-from uplift.learners.recipe import Options, Recipe
+from uplift.learners.recipe import CausalmlSettings, Options, Recipe
 
 PARAMETERS: Parameters = {"learning_rate": 0.2, "num_leaves": 4, "min_data_in_leaf": 20}
-CONVERSION_ONLY = {"class_transformation"}
+SMALL = CausalmlSettings(n_trees=3, max_depth=3, min_leaf_rows=60, min_arm_rows=20)
+CONVERSION_ONLY = {"class_transformation", "uplift_forest"}
+OF_CAUSALML = ("uplift_forest", "causalml_causal_forest")
 
-every_family = pytest.mark.parametrize("name", FAMILIES)
-both_kinds = pytest.mark.parametrize(
-    ("name", "objective"),
-    [(name, "binary") for name in FAMILIES]
-    + [(name, "regression") for name in FAMILIES if name not in CONVERSION_ONLY],
-)
+
+def case(*values: str) -> ParameterSet:
+    """A case of a test whose first value is a family; causalml is slow to import."""
+    return pytest.param(*values, marks=[pytest.mark.slow] if values[0] in OF_CAUSALML else [])
+
+
+def families(*without: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", [case(name) for name in FAMILIES if name not in without])
+
+
+def both_kinds(*without: str) -> pytest.MarkDecorator:
+    kinds = [(name, "binary") for name in FAMILIES]
+    kinds += [(name, "regression") for name in FAMILIES if name not in CONVERSION_ONLY]
+    cases = [case(name, objective) for name, objective in kinds if name not in without]
+    return pytest.mark.parametrize(("name", "objective"), cases)
+
+
+every_family = families()
 
 
 def recipe(objective: Objective = "binary", *, min_arm_rows: int = 100) -> Recipe:
@@ -34,7 +49,7 @@ def recipe(objective: Objective = "binary", *, min_arm_rows: int = 100) -> Recip
         rounds=5,
         categorical=[2],
         min_arm_rows=min_arm_rows,
-        options=Options(n_folds=2),
+        options=Options(n_folds=2, causalml=SMALL),
     )
 
 
@@ -72,7 +87,7 @@ def test_there_is_one_chance_per_arm_from_the_features_alone(name: str, n_arms: 
     assert expected.std(axis=0).min() > 0.0 or name == RESPONSE
 
 
-@both_kinds
+@both_kinds()
 def test_the_same_rows_give_the_same_trees_and_stay_as_they_were(
     name: str, objective: Objective
 ) -> None:
@@ -83,7 +98,7 @@ def test_the_same_rows_give_the_same_trees_and_stay_as_they_were(
     assert [data.features.tobytes(), data.arm.tobytes(), data.outcome.tobytes()] == before
 
 
-@both_kinds
+@both_kinds(*OF_CAUSALML)  # whose bootstrap draws rows, not weights
 def test_a_row_of_weight_two_is_two_rows(name: str, objective: Objective) -> None:
     data = log(n_rows=600)
     twice = np.random.default_rng(2).random(data.n_rows) < 0.5
@@ -103,7 +118,7 @@ def test_a_row_of_weight_two_is_two_rows(name: str, objective: Objective) -> Non
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "s_learner"])
+@families("s_learner", "causalml_causal_forest")  # whose halves are drawn arm by arm
 def test_arms_keep_their_order_whatever_their_numbers(name: str) -> None:
     data = log()
     swapped = TrainingData(
@@ -118,7 +133,7 @@ def test_arms_keep_their_order_whatever_their_numbers(name: str) -> None:
     np.testing.assert_allclose(theirs, ours[:, [0, 2, 1]], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != RESPONSE])
+@families(RESPONSE)
 def test_the_larger_coupon_is_seen_as_the_larger(name: str) -> None:
     data = log(n_rows=3000)
     expected = fit(name, data, recipe()).predict(data.features)
@@ -141,6 +156,12 @@ def test_an_arm_of_three_rows_is_no_arm(name: str) -> None:
 
 
 @every_family
+def test_an_arm_that_the_campaign_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(ContractError, match=r"arm 2 occurs .* the campaign has arms 0 to 1"):
+        FAMILIES[name](log(3), 2, recipe())
+
+
+@every_family
 def test_a_chance_is_learned_from_yes_or_no(name: str) -> None:
     data = log()
     halves = TrainingData(data.features, data.arm, data.outcome / 2, data.propensity)
@@ -156,7 +177,7 @@ def test_a_matrix_of_other_columns_is_refused(name: str) -> None:
 
 
 # A class transformation would learn the arms themselves: its class is then "drew control".
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "class_transformation"])
+@families("class_transformation")
 def test_an_outcome_that_never_happens_has_no_effect(name: str) -> None:
     data = log()
     never = TrainingData(

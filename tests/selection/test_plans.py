@@ -5,6 +5,7 @@ from tests.learners.builders import MeanTrainer
 from uplift.config import Config, load_config
 from uplift.errors import ConfigError
 from uplift.learners.fit import Plan
+from uplift.learners.linear import LinearSettings
 from uplift.selection.plans import plans_of
 
 TRAINER = MeanTrainer()
@@ -88,3 +89,17 @@ def test_candidates_that_make_no_sense_are_refused_at_the_door(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         plans(candidates)
+
+
+def test_a_linear_base_takes_the_place_of_boosters() -> None:
+    named = plans(
+        "[{name: a, learner: x_learner, base: linear, linear: {l2: 9.0}},"
+        " {name: b, learner: x_learner, linear: {l2: 9.0}}]"
+    )
+    assert named["a"].options.linear == LinearSettings(l2=9.0)
+    assert named["b"].options.linear is None
+
+
+def test_a_linear_base_is_refused_where_it_has_no_use() -> None:
+    with pytest.raises(ConfigError, match="'a' has `base: linear`, which s_learner cannot use"):
+        plans("[{name: a, learner: s_learner, base: linear}]")

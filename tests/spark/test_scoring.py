@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tests.serving.builders import ARMS, customers, model
-from uplift.ensemble import constant
+from uplift.ensemble import combine, constant, linear
 from uplift.errors import ContractError
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
@@ -86,6 +86,31 @@ def test_what_is_no_feature_stays_and_names_may_have_dots(features):
 def test_missing_features_are_named_before_any_task_starts(features):
     with pytest.raises(ContractError, match=r"1 of 2 features are missing: \['city'\]"):
         add_expected_outcomes(features.drop("city"), model())
+
+
+def test_columns_may_come_in_any_order(features):
+    turned = features.select(*reversed(features.columns))
+    found = add_expected_outcomes(turned, model()).toArrow().sort_by("unit_id")
+    assert found["expected_conversion"].to_pylist() == EXPECTED.tolist()
+
+
+def test_a_category_that_training_has_not_seen_counts_as_missing(features):
+    told = [
+        add_expected_outcomes(features.withColumn("city", city), model()).toArrow()
+        for city in (F.lit("Atlantis"), F.lit(None).cast("string"))
+    ]
+    strange, missing = (one.sort_by("unit_id")["expected_conversion"].to_pylist() for one in told)
+    assert strange == missing
+
+
+def test_a_linear_model_travels_to_tasks_as_trees_do(features):
+    one = linear(np.array([0.01, 0.0]), intercept=-3.0, missing={0: 0.2}, categories={1: {0: 0.5}})
+    fitted = UpliftModel(
+        ARMS, model().encoder, {"conversion": combine([one], [[1.0], [1.1], [1.2]])}
+    )
+    expected = fitted.expected_outcome(fitted.encoder.encode(FEATURES))
+    found = add_expected_outcomes(features, fitted).toArrow().sort_by("unit_id")
+    assert found["expected_conversion"].to_pylist() == expected.tolist()
 
 
 def test_a_feature_of_another_kind_is_refused_before_any_task_starts(features):

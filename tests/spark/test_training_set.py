@@ -67,6 +67,35 @@ def test_planned_shares_are_scaled_to_add_up_to_one_in_every_experiment(spark):
     assert planned == [0.25, 0.625, 0.125, 1 / 3]
 
 
+def pooled(**shares):
+    """May with even shares, June as given."""
+    return CAMPAIGN.model_copy(
+        update={"experiments": (Experiment(id="may"), Experiment(id="june", planned_shares=shares))}
+    )
+
+
+def test_pooled_experiments_of_different_shares_tell_the_chances_of_all_arms(spark):
+    units = [
+        ("ann", "may", 2, START, None, "ann", 1.0, 2.5, 41.0),
+        ("bob", "june", 0, START, None, "bob", 0.0, None, None),
+        ("cid", "june", 1, START, 0.250000001, "cid", 0.0, None, None),
+        ("dan", "june", 1, START, 0.5, "dan", 0.0, None, None),
+    ]
+    frame = build(spark, units, pooled(no_coupon=2.0, coupon_5=1.0, coupon_10=1.0))
+    found = {row.unit_id: (row.propensity, row.propensities) for row in frame.collect()}
+    assert found == {
+        "ann": (1 / 3, [1 / 3] * 3),
+        "bob": (0.5, [0.5, 0.25, 0.25]),
+        "cid": (0.250000001, [0.5, 0.25, 0.25]),
+        "dan": (0.5, None),  # the log says otherwise than the plan, and nothing of the other arms
+    }
+
+
+def test_pooled_experiments_of_the_same_shares_need_no_more_than_the_arm_drawn(spark):
+    even = dict.fromkeys(("no_coupon", "coupon_5", "coupon_10"), 4.0)
+    assert "propensities" not in build(spark, [], pooled(**even)).columns
+
+
 @pytest.mark.parametrize("salt", ["split-1", "", "größe"])
 def test_spark_and_numpy_split_every_unit_alike(spark, salt):
     rng = np.random.default_rng(5)

@@ -45,6 +45,14 @@ def test_a_missing_value_is_the_same_in_every_dialect_of_pandas() -> None:
     )
 
 
+def test_a_category_that_training_has_not_seen_counts_as_missing() -> None:
+    frame = raw_features(5)
+    pd.testing.assert_frame_equal(
+        answer(fitted_model(), frame.assign(region="Atlantis")),
+        answer(fitted_model(), frame.assign(region=None)),
+    )
+
+
 def test_a_missing_feature_is_named() -> None:
     with pytest.raises(ContractError, match="age"):
         answer(fitted_model(), raw_features(2)[["region"]])

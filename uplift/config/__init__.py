@@ -25,12 +25,14 @@ from uplift.config.sections import (
     Value,
 )
 from uplift.config.training import Candidate, Forest, Training
+from uplift.config.tuning import Choices, SearchRange, Tuning
 
 __all__ = [
     "Aggregate",
     "Audience",
     "Campaign",
     "Candidate",
+    "Choices",
     "Config",
     "Evaluation",
     "EventFeature",
@@ -49,6 +51,7 @@ __all__ = [
     "RatioFeature",
     "RawInputs",
     "Scheduled",
+    "SearchRange",
     "Section",
     "Segments",
     "Serving",
@@ -58,6 +61,7 @@ __all__ = [
     "Tracking",
     "Training",
     "Treatment",
+    "Tuning",
     "Value",
     "explain",
     "load_config",

@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from uplift.config.section import Count, Folds, Name, Section
+from uplift.config.section import Count, Folds, Name, Positive, Section
+from uplift.config.tuning import Tuning
+
+BOOSTERS_ONLY = (
+    "s_learner",
+    "reparametrised",
+    "causal_forest",
+    "uplift_forest",
+    "causalml_causal_forest",
+)
 
 Booster = dict[str, bool | int | float | str]
 
@@ -34,6 +43,27 @@ class Forest(Section):
         return self
 
 
+class Causalml(Section):
+    """How causalml's forests are grown; ``uplift.learners.recipe.CausalmlSettings`` says more."""
+
+    n_trees: Count = 100
+    criterion: Literal["kl", "euclidean", "chi_square", "cts", "ddp", "it", "cit", "iddp"] = "kl"
+    max_depth: Annotated[int, Field(ge=1, le=30)] = 6
+    min_leaf_rows: Count = 200
+    min_arm_rows: Count = 50
+    is_honest: bool = False
+    features_per_node: Count | None = None
+    shrinkage_rows: Annotated[int, Field(ge=0)] = 100
+    normalization: bool = True
+    max_rows: Count = 100_000
+
+
+class Linear(Section):
+    """How logistic and ridge regression are fitted, where they are the base."""
+
+    l2: Positive = 1.0
+
+
 class Candidate(Section):
     """A learner that competes for the place of the challenger."""
 
@@ -48,13 +78,18 @@ class Candidate(Section):
         "r_learner",
         "dr_learner",
         "causal_forest",
+        "uplift_forest",
+        "causalml_causal_forest",
     ]
+    base: Literal["booster", "linear"] = "booster"
+    linear: Linear = Linear()
     booster: Annotated[Booster, Field(default_factory=dict)]
     rounds: Count | None = None
     cross_fitting_folds: Folds = 5
     arm_as: Literal["category", "face_value"] = "category"
     monotone: bool = False
     forest: Forest = Forest()
+    causalml: Causalml = Causalml()
 
     @model_validator(mode="after")
     def _only_a_number_is_monotone(self) -> "Candidate":
@@ -62,6 +97,15 @@ class Candidate(Section):
             raise ValueError(
                 f"candidate {self.name!r} cannot be monotone: that takes `learner: s_learner` and "
                 "`arm_as: face_value`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_linear_base_fits_the_learner(self) -> "Candidate":
+        if self.base == "linear" and self.learner in BOOSTERS_ONLY:
+            raise ValueError(
+                f"candidate {self.name!r} has `base: linear`, which {self.learner} cannot use; "
+                "t_learner is the s_learner with all interactions of arm and features"
             )
         return self
 
@@ -77,14 +121,16 @@ class Training(Section):
     max_rows: Count
     booster: Booster
     rounds: Count
+    tuning: Tuning | None = None
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> "Training":
-        names = ["response", *(candidate.name for candidate in self.candidates)]
+        taken = ["response"] if self.tuning is None else ["response", "tuned"]
+        names = [*taken, *(candidate.name for candidate in self.candidates)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"the name {twice[0]!r} is given twice; give each candidate its own, and none that "
-                "of the baseline, response"
+                "of the baseline, response, or of what tuning finds, tuned"
             )
         return self

@@ -1,9 +1,11 @@
 """Compiled trees: the one predictor of the nightly batch and of the API."""
 
+from uplift.ensemble.array_trees import compile_array_trees
 from uplift.ensemble.compose import clipped, combine, constant, stack
 from uplift.ensemble.contributions import Explainer
 from uplift.ensemble.flat import FlatEnsemble
 from uplift.ensemble.lightgbm_text import compile_lightgbm
+from uplift.ensemble.linear import linear
 from uplift.ensemble.partial import fix_feature
 
 __all__ = [
@@ -11,8 +13,10 @@ __all__ = [
     "FlatEnsemble",
     "clipped",
     "combine",
+    "compile_array_trees",
     "compile_lightgbm",
     "constant",
     "fix_feature",
+    "linear",
     "stack",
 ]

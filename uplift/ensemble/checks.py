@@ -24,6 +24,7 @@ def check_ensemble(ensemble: "FlatEnsemble") -> None:
     _within("first_output", ensemble.first_output, 0, ensemble.n_outputs - n_wide + 1)
     if not np.isfinite(ensemble.leaf_values).all():
         raise _broken("leaf_values", "not finite", ~np.isfinite(ensemble.leaf_values))
+    _check_slopes(ensemble)
     if ensemble.link not in _LINKS:
         raise ContractError(f"unknown link {ensemble.link!r}; known are {', '.join(_LINKS)}.")
     if not 0.0 < ensemble.sigmoid < np.inf:
@@ -79,6 +80,19 @@ def _check_splits(ensemble: "FlatEnsemble") -> None:
     if np.isnan(ensemble.threshold).any():
         raise _broken("threshold", "NaN", np.isnan(ensemble.threshold))
     _within("threshold", ensemble.threshold[is_set], 0, len(ensemble.set_start) - 1)
+
+
+def _check_slopes(ensemble: "FlatEnsemble") -> None:
+    if ensemble.slopes is None:
+        return
+    expected = (ensemble.n_features, ensemble.n_outputs)
+    if ensemble.slopes.shape != expected:
+        raise ContractError(
+            f"`slopes` has shape {ensemble.slopes.shape}, {expected[0]} features and {expected[1]} "
+            f"outputs ask for {expected}."
+        )
+    if not np.isfinite(ensemble.slopes).all():
+        raise _broken("slopes", "not finite", ~np.isfinite(ensemble.slopes))
 
 
 def _within(name: str, values: npt.NDArray[np.generic], low: int, high: int) -> None:

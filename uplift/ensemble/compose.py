@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.ensemble.decisions import CATEGORICAL
-from uplift.ensemble.flat import ARRAYS, FlatEnsemble, Link
+from uplift.ensemble.flat import ARRAYS, FlatEnsemble, Link, Matrix
 from uplift.errors import ContractError
 
 
@@ -47,14 +47,20 @@ def stack(ensembles: Sequence[FlatEnsemble]) -> FlatEnsemble:
         ),
         "leaf_values": np.concatenate([ensemble.leaf_values for ensemble in ensembles]),
     }
-    return _like(ensembles[0], arrays, n_outputs=sum(n_outputs))
+    slopes = _slopes(ensembles)
+    return _like(
+        ensembles[0],
+        arrays,
+        n_outputs=sum(n_outputs),
+        slopes=None if slopes is None else np.concatenate(slopes, axis=1),
+    )
 
 
 def combine(parts: Sequence[FlatEnsemble], mix: npt.ArrayLike) -> FlatEnsemble:
     """One ensemble whose outputs are weighted sums of others: output j adds up mix[j, p] x part p.
 
-    It is the sums of leaves that are weighted and added; the link of the parts then comes over
-    each of the new sums. Every tree is walked once, whatever the number of outputs.
+    It is the sums of leaves and slopes that are weighted and added; the link of the parts then
+    comes over each of the new sums. Every tree is walked once, whatever the number of outputs.
 
     Args:
         parts: Of one output each.
@@ -86,7 +92,13 @@ def combine(parts: Sequence[FlatEnsemble], mix: npt.ArrayLike) -> FlatEnsemble:
             [part.leaf_values * column for part, column in zip(parts, weights.T, strict=True)]
         ),
     }
-    return _like(parts[0], arrays, n_outputs=len(weights))
+    slopes = _slopes(parts)
+    return _like(
+        parts[0],
+        arrays,
+        n_outputs=len(weights),
+        slopes=None if slopes is None else np.concatenate(slopes, axis=1) @ weights.T,
+    )
 
 
 def clipped(ensemble: FlatEnsemble) -> FlatEnsemble:
@@ -118,13 +130,27 @@ def _put_together(ensembles: Sequence[FlatEnsemble]) -> dict[str, npt.NDArray[np
     return arrays
 
 
+def _slopes(ensembles: Sequence[FlatEnsemble]) -> list[Matrix] | None:
+    """The slopes of all, zeros for those of trees alone; None if all are."""
+    if all(e.slopes is None for e in ensembles):
+        return None
+    return [
+        np.zeros((e.n_features, e.n_outputs)) if e.slopes is None else e.slopes for e in ensembles
+    ]
+
+
 def _like(
-    first: FlatEnsemble, arrays: Mapping[str, npt.ArrayLike], *, n_outputs: int
+    first: FlatEnsemble,
+    arrays: Mapping[str, npt.ArrayLike],
+    *,
+    n_outputs: int,
+    slopes: Matrix | None,
 ) -> FlatEnsemble:
     return FlatEnsemble.of(
         arrays,
         n_features=first.n_features,
         n_outputs=n_outputs,
+        slopes=slopes,
         link=first.link,
         sigmoid=first.sigmoid,
     )

@@ -68,6 +68,8 @@ class Explainer:
             )
         self.ensemble = ensemble
         self._paths = leaf_paths(ensemble, _share_left(ensemble, background))
+        if ensemble.slopes is not None:
+            self._usual = np.nan_to_num(background).mean(axis=0)  # missing counts as 0 for a slope
 
     def contributions(self, features: Matrix) -> npt.NDArray[np.float64]:
         """Shapley values, shape (n, n_outputs, d + 1); the last column is the background's answer.
@@ -90,6 +92,10 @@ class Explainer:
                 paths.leaf_values,
                 answer[block],
             )
+        if ensemble.slopes is not None:  # a sum, so every feature's share is its own summand
+            unusual = np.nan_to_num(features) - self._usual
+            answer[:, :, :-1] += (unusual[:, :, np.newaxis] * ensemble.slopes).transpose(0, 2, 1)
+            answer[:, :, -1] += self._usual @ ensemble.slopes
         return answer
 
 

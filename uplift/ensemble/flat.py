@@ -37,6 +37,9 @@ ARRAYS: Mapping[str, type[np.generic]] = {
 class FlatEnsemble:
     """A sum of trees over float64 features, for one or more outputs; immutable and picklable.
 
+    Beside its trees an ensemble may have slopes, so that a linear model is one too: trees hold its
+    constant, its categories and what a missing number counts for.
+
     T trees hold N split nodes and L leaves. A reference to a node is its number, a reference to a
     leaf is the bitwise complement of its number. Every node and leaf is referred to exactly once,
     and a child node stands after its parent. A leaf is a vector of length W, added to W
@@ -58,6 +61,8 @@ class FlatEnsemble:
         leaf_values: Shape (L, W).
         link: From the sum of leaves to the answer: nothing, a logistic curve, or a cut at 0 and 1.
         sigmoid: Steepness of the logistic link.
+        slopes: What each output gains per unit of each feature, shape (d, n_outputs); a missing
+            feature adds nothing. None: trees alone.
 
     Raises:
         ContractError: The arrays describe no trees, or trees that need other features or outputs.
@@ -77,10 +82,13 @@ class FlatEnsemble:
     leaf_values: Matrix
     link: Link = "identity"
     sigmoid: float = 1.0
+    slopes: Matrix | None = None
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():
             object.__setattr__(self, name, _frozen(name, getattr(self, name), dtype))
+        if self.slopes is not None:
+            object.__setattr__(self, "slopes", _frozen("slopes", self.slopes, np.float64))
         check_ensemble(self)
 
     def __reduce__(self) -> tuple[type["FlatEnsemble"], tuple[object, ...]]:
@@ -95,6 +103,7 @@ class FlatEnsemble:
         n_outputs: int,
         link: Link = "identity",
         sigmoid: float = 1.0,
+        slopes: Matrix | None = None,
     ) -> "FlatEnsemble":
         """An ensemble from arrays by name, of whatever type holds their numbers."""
         return cls(
@@ -102,33 +111,22 @@ class FlatEnsemble:
             n_outputs=n_outputs,
             link=link,
             sigmoid=sigmoid,
+            slopes=slopes,
             **{name: _frozen(name, arrays[name], dtype) for name, dtype in ARRAYS.items()},
         )
 
     def raw(self, features: Matrix) -> Matrix:
-        """Sums of leaves, added in the order of the trees, shape (n, n_outputs).
+        """Sums of leaves, added in the order of the trees, then slopes, shape (n, n_outputs).
 
         Args:
             features: float64, shape (n, d). NaN is a value that is not known.
         """
         self._require(features)
         features = np.ascontiguousarray(features)
-        if self._masks is not None:
-            return kernels.sum_by_masks(features, self._masks, self.n_outputs)
-        return kernels.sum_by_steps(
-            features,
-            self.roots,
-            self.first_output,
-            self.feature,
-            self.threshold,
-            self.decision,
-            self.left,
-            self.right,
-            self.set_start,
-            self.set_words,
-            self.leaf_values,
-            self.n_outputs,
-        )
+        answer = self._sum_of_leaves(features)
+        if self.slopes is not None:
+            kernels.add_slopes(features, self.slopes, answer)
+        return answer
 
     def passes(self, features: Matrix) -> npt.NDArray[np.bool_]:
         """Whether each row would go left at each node, reached or not, shape (n, N)."""
@@ -164,12 +162,14 @@ class FlatEnsemble:
 
     def save(self, path: Path) -> None:
         """Write one npz file: the same bytes for the same ensemble, and never half a file."""
-        store.write_arrays(path, self._contents())
+        version = store.TREES if self.slopes is None else store.SLOPES
+        store.write_arrays(path, self._contents(), version=version)
 
     @classmethod
     def load(cls, path: Path) -> "FlatEnsemble":
         """Read what ``save`` wrote; anything else is a ``ContractError`` that names the file."""
-        contents = store.read_arrays(path, [field.name for field in fields(cls)])
+        names = [field.name for field in fields(cls) if field.name != "slopes"]
+        contents = store.read_arrays(path, names, optional=["slopes"])
         try:
             return cls.of(
                 contents,
@@ -177,6 +177,7 @@ class FlatEnsemble:
                 n_outputs=int(contents["n_outputs"]),
                 link=cast(Link, str(contents["link"])),
                 sigmoid=float(contents["sigmoid"]),
+                slopes=cast(Matrix | None, contents.get("slopes")),
             )
         except (ContractError, TypeError, ValueError) as error:
             raise ContractError(f"{path} holds no usable ensemble: {error}") from error
@@ -185,8 +186,28 @@ class FlatEnsemble:
     def _masks(self) -> kernels.MaskLayout | None:
         return mask_layout(self)
 
+    def _sum_of_leaves(self, features: Matrix) -> Matrix:
+        if self._masks is not None:
+            return kernels.sum_by_masks(features, self._masks, self.n_outputs)
+        return kernels.sum_by_steps(
+            features,
+            self.roots,
+            self.first_output,
+            self.feature,
+            self.threshold,
+            self.decision,
+            self.left,
+            self.right,
+            self.set_start,
+            self.set_words,
+            self.leaf_values,
+            self.n_outputs,
+        )
+
     def _contents(self) -> dict[str, npt.NDArray[np.generic]]:
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        """By name; what an ensemble does not have is left out, so trees alone stay as they were."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: np.asarray(value) for name, value in values.items() if value is not None}
 
     def _require(self, features: Matrix) -> None:
         if isinstance(features, np.ndarray):

@@ -146,6 +146,18 @@ def logistic(answer: Matrix, sigmoid: float) -> None:
 
 
 @njit(nogil=True, cache=True)
+def add_slopes(features: Matrix, slopes: Matrix, answer: Matrix) -> None:
+    """Add every feature times its slopes to the sums of leaves; a missing one adds nothing."""
+    for row in range(features.shape[0]):
+        for feature in range(features.shape[1]):
+            value = features[row, feature]
+            if not math.isnan(value):
+                for output in range(answer.shape[1]):
+                    if slopes[feature, output] != 0.0:  # infinity times nothing is nothing
+                        answer[row, output] += slopes[feature, output] * value
+
+
+@njit(nogil=True, cache=True)
 def sum_by_steps(
     features: Matrix,
     roots: Integers,

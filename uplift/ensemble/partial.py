@@ -23,8 +23,14 @@ def fix_feature(ensemble: FlatEnsemble, feature: int, value: float) -> FlatEnsem
         value: What it holds; NaN is a value that is not known.
 
     Raises:
-        ContractError: There is no such column, or no other.
+        ContractError: There is no such column, or no other; or the ensemble has slopes, which no
+            child could take the place of.
     """
+    if ensemble.slopes is not None:
+        raise ContractError(
+            f"column {feature} cannot be left out of an ensemble with slopes; only trees can be "
+            "evaluated beforehand."
+        )
     if not 0 <= feature < ensemble.n_features or ensemble.n_features == 1:
         raise ContractError(
             f"column {feature} of {ensemble.n_features} cannot be left out; give one of several."

@@ -1,6 +1,6 @@
 """Effects of every training row from models that have not seen its randomisation unit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +32,26 @@ def held_out_effects(
     Returns:
         Effect of every treatment, shape (n, K), and the fold of every row, shape (n,).
     """
+    order, parts = zip(*by_fold(data, fit, n_folds=n_folds, salt=salt), strict=True)
+    effects = np.empty((data.n_rows, parts[0].shape[1]))
+    effects[np.concatenate(order)] = np.concatenate(parts)
+    return effects, assign_folds(data, n_folds, salt=salt)
+
+
+def by_fold(
+    data: TrainingData,
+    fit: Callable[[TrainingData], FlatEnsemble],
+    *,
+    n_folds: int,
+    salt: str,
+) -> Iterator[tuple[npt.NDArray[np.int64], Matrix]]:
+    """The same, a fold at a time, for those who may stop early.
+
+    Yields:
+        Row numbers of the fold, shape (m,), and their effects, shape (m, K).
+    """
     fold = assign_folds(data, n_folds, salt=salt)
-    parts = []
-    order = []
     for number in np.unique(fold):
         held_out = np.flatnonzero(fold == number)
         expected = fit(data.where(fold != number)).predict(data.features[held_out])
-        parts.append(expected[:, 1:] - expected[:, :1])
-        order.append(held_out)
-    effects = np.empty((data.n_rows, parts[0].shape[1]))
-    effects[np.concatenate(order)] = np.concatenate(parts)
-    return effects, fold
+        yield held_out, expected[:, 1:] - expected[:, :1]

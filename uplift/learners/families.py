@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from uplift.learners.causalml_forests import fit_causalml_causal_forest, fit_uplift_forest
 from uplift.learners.dr_learner import fit_dr_learner
 from uplift.learners.forest import fit_forest
 from uplift.learners.meta import fit_t_learner
@@ -25,5 +26,7 @@ FAMILIES: Mapping[str, Learner] = {
     "r_learner": fit_r_learner,
     "dr_learner": fit_dr_learner,
     "causal_forest": fit_forest,
+    "uplift_forest": fit_uplift_forest,
+    "causalml_causal_forest": fit_causalml_causal_forest,
     RESPONSE: fit_response,
 }

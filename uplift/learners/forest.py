@@ -56,6 +56,7 @@ def fit_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
     Trees are drawn by randomisation unit where the data name them.
     """
     recipe.require(data, n_arms)
+    recipe.require_boosters("causal_forest", "it has no helper models")
     ensemble, _ = fit_causal_forest(
         data,
         n_arms,

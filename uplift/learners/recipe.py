@@ -2,12 +2,50 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from uplift.ensemble import FlatEnsemble, compile_lightgbm
+from uplift.errors import ConfigError
 from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
+from uplift.learners.linear import LinearSettings, fit_linear
+
+CausalmlCriterion: TypeAlias = Literal[
+    "kl", "euclidean", "chi_square", "cts", "ddp", "it", "cit", "iddp"
+]
+
+
+@dataclass(frozen=True)
+class CausalmlSettings:
+    """How causalml's forests are grown; its own names in brackets.
+
+    Attributes:
+        n_trees: (``n_estimators``).
+        criterion: What a split of an uplift forest is to increase (``evaluationFunction``); ddp,
+            it, cit and iddp know one treatment only. A causal forest does not ask.
+        max_depth: Splits on the longest way to a leaf (``max_depth``).
+        min_leaf_rows: Least rows of a leaf (``min_samples_leaf``).
+        min_arm_rows: Least rows of every arm in a leaf (``min_samples_treatment``,
+            ``min_group_samples``).
+        is_honest: Some rows of an uplift forest find the splits, others fill the leaves
+            (``honesty``). A causal forest always is.
+        features_per_node: Features drawn for every node (``max_features``); None takes all.
+        shrinkage_rows: Rows of the parent mixed into a child of an uplift forest (``n_reg``).
+        normalization: Splits that part the arms unevenly count less (``normalization``).
+        max_rows: Rows that are fitted; of more a sample is taken.
+    """
+
+    n_trees: int = 100
+    criterion: CausalmlCriterion = "kl"
+    max_depth: int = 6
+    min_leaf_rows: int = 200
+    min_arm_rows: int = 50
+    is_honest: bool = False
+    features_per_node: int | None = None
+    shrinkage_rows: int = 100
+    normalization: bool = True
+    max_rows: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -20,12 +58,16 @@ class Options:
             then sees this number. None: it sees the arm as a category.
         monotone: A higher face value never lowers what an S-learner expects.
         forest: How a causal forest is grown.
+        causalml: How causalml's forests are grown.
+        linear: Linear models of these settings take the place of boosters; None: boosters.
     """
 
     n_folds: int = 5
     face_values: tuple[float, ...] | None = None
     monotone: bool = False
     forest: ForestSettings = field(default_factory=ForestSettings)
+    causalml: CausalmlSettings = field(default_factory=CausalmlSettings)
+    linear: LinearSettings | None = None
 
 
 DEFAULTS = Options()
@@ -61,6 +103,18 @@ class Recipe:
         if self.objective == "binary":
             data.require_binary()
 
+    def require_boosters(self, family: str, why: str) -> None:
+        """Refuse linear models where the family's algebra has no use for them.
+
+        Raises:
+            ConfigError: The base is linear.
+        """
+        if self.options.linear is not None:
+            raise ConfigError(
+                f"`{family}` cannot be had with `base: linear`: {why}. Give the candidate in "
+                "`training.candidates` another learner, or `base: booster`."
+            )
+
     def outcome_model(
         self,
         features: Matrix,
@@ -72,6 +126,10 @@ class Recipe:
         increasing: Sequence[int] = (),
     ) -> FlatEnsemble:
         """The expected outcome, fitted with the objective of outcomes."""
+        if self.options.linear is not None:
+            return self._linear_model(
+                features, outcome, weight, self.objective, self.options.linear
+            )
         text = self.trainer.train(
             features,
             outcome,
@@ -88,6 +146,8 @@ class Recipe:
 
     def mean_model(self, features: Matrix, values: Vector, weight: Vector | None) -> FlatEnsemble:
         """The mean of any values, fitted by least squares: sums of such models are models."""
+        if self.options.linear is not None:
+            return self._linear_model(features, values, weight, "regression", self.options.linear)
         text = self.trainer.train(
             features,
             values,
@@ -99,6 +159,23 @@ class Recipe:
             seed=self.seed,
         )
         return compile_lightgbm(text)
+
+    def _linear_model(
+        self,
+        features: Matrix,
+        values: Vector,
+        weight: Vector | None,
+        objective: Objective,
+        settings: LinearSettings,
+    ) -> FlatEnsemble:
+        return fit_linear(
+            features,
+            values,
+            weight,
+            objective=objective,
+            categorical=self.categorical,
+            settings=settings,
+        )
 
 
 Learner: TypeAlias = Callable[[TrainingData, int, Recipe], FlatEnsemble]

@@ -25,8 +25,12 @@ def fit_reparametrised(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatE
         data: All arms together; propensities do not enter.
         n_arms: K + 1.
         recipe: How boosters are fitted.
+
+    Raises:
+        ConfigError: Models shall be linear.
     """
     recipe.require(data, n_arms)
+    recipe.require_boosters("reparametrised", "a regression does not start from another's score")
     drawn = [data.where(data.arm == arm) for arm in range(n_arms)]
     control = recipe.outcome_model(
         drawn[CONTROL].features, drawn[CONTROL].outcome, drawn[CONTROL].weight

@@ -26,9 +26,11 @@ def fit_s_learner(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemb
         recipe: How boosters are fitted, and what they see of an arm.
 
     Raises:
-        ConfigError: Two arms have the same face value, or a category shall be monotone.
+        ConfigError: Two arms have the same face value, a category shall be monotone, or models
+            shall be linear: with all interactions of arm and features that is a T-learner.
     """
     recipe.require(data, n_arms)
+    recipe.require_boosters("s_learner", "one coefficient per arm is the same effect for everybody")
     column = data.features.shape[1]
     seen = _seen(n_arms, recipe.options)
     model = recipe.outcome_model(

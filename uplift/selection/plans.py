@@ -7,7 +7,11 @@ from uplift.forest import ForestSettings
 from uplift.learners.base import BoosterTrainer
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan
-from uplift.learners.recipe import Options
+from uplift.learners.linear import LinearSettings
+from uplift.learners.recipe import CausalmlSettings, Options
+
+ROUNDS = "rounds"
+TUNED = "tuned"  # the candidate that a search finds
 
 
 def plans_of(training: Training, campaign: Campaign, trainer: BoosterTrainer) -> Mapping[str, Plan]:
@@ -18,6 +22,21 @@ def plans_of(training: Training, campaign: Campaign, trainer: BoosterTrainer) ->
     }
     response = Plan(trainer, training.booster, training.rounds, training.seed, learner=RESPONSE)
     return {**plans, RESPONSE: response}
+
+
+def tuned_plan(
+    learner: str,
+    settings: Mapping[str, bool | int | float | str],
+    training: Training,
+    campaign: Campaign,
+    trainer: BoosterTrainer,
+) -> Plan:
+    """The plan of a trial of the search: ``rounds`` and LightGBM parameters over the section's."""
+    booster = {name: value for name, value in settings.items() if name != ROUNDS}
+    candidate = Candidate.model_validate(
+        {"name": TUNED, "learner": learner, "booster": booster, "rounds": settings.get(ROUNDS)}
+    )
+    return _plan_of(candidate, training, campaign, trainer)
 
 
 def _plan_of(
@@ -36,5 +55,7 @@ def _plan_of(
             face_values=face_values if candidate.arm_as == "face_value" else None,
             monotone=candidate.monotone,
             forest=ForestSettings(**candidate.forest.model_dump()),
+            causalml=CausalmlSettings(**candidate.causalml.model_dump()),
+            linear=(LinearSettings(l2=candidate.linear.l2) if candidate.base == "linear" else None),
         ),
     )

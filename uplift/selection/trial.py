@@ -1,16 +1,16 @@
 """A trial: fit a plan on all folds but one, rank that one, and so on round."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from uplift.config import Evaluation
 from uplift.evaluation.comparison import choose, mean_autoc
-from uplift.evaluation.resampling import Floats
+from uplift.evaluation.resampling import Floats, Ints
 from uplift.evaluation.uncertainty import Estimate, from_replicates
 from uplift.hashing import hash_keys
-from uplift.learners.cross_validation import held_out_effects
+from uplift.learners.cross_validation import by_fold, held_out_effects
 from uplift.learners.data import TrainingData
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan
@@ -72,19 +72,53 @@ def hold_trial(
         n_folds=n_folds,
         salt=salt,
     )
+    replicates = _ranked(data, effects, fold, how, replicates=how.replicates)
+    return Trial(name, plan, replicates, how.level)
+
+
+def fold_metrics(
+    plan: Plan,
+    data: TrainingData,
+    outcome: str,
+    n_arms: int,
+    *,
+    categorical: Sequence[int],
+    n_folds: int,
+    salt: str,
+    how: Evaluation,
+) -> Iterator[float]:
+    """AUTOC of a plan on one held-out fold after the other, for a search that may stop early.
+
+    The arguments are those of ``hold_trial``; the mean of all folds is its estimate.
+    """
+    parts = by_fold(
+        data,
+        lambda learned: plan.fit(learned, outcome, n_arms, categorical=categorical),
+        n_folds=n_folds,
+        salt=salt,
+    )
+    for held_out, effects in parts:
+        rows = np.zeros(data.n_rows, dtype=np.bool_)
+        rows[held_out] = True
+        one_fold = np.zeros(len(held_out), dtype=np.int64)
+        yield float(_ranked(data.where(rows), effects, one_fold, how, replicates=0)[0])
+
+
+def _ranked(
+    data: TrainingData, effects: Floats, fold: Ints, how: Evaluation, *, replicates: int
+) -> Floats:
     units = range(data.n_rows) if data.cluster is None else data.cluster
-    replicates = mean_autoc(
+    return mean_autoc(
         effects,
         data.arm.astype(np.int64),
         data.outcome,
         fold=fold,
         weight=1.0 / data.propensity,
         keys=hash_keys(map(str, units)),
-        replicates=how.replicates,
+        replicates=replicates,
         seed=how.seed,
         max_blocks=how.blocks,
     )
-    return Trial(name, plan, replicates, how.level)
 
 
 def chosen(trials: Sequence[Trial]) -> Trial:

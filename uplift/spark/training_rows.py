@@ -29,7 +29,7 @@ class TrainingRows:
         arm: Shape (n,).
         propensity: Shape (n,).
         cluster: The randomisation unit, as text, shape (n,).
-        propensities: Chance of every arm, shape (n, K + 1), if the table has them.
+        propensities: Chance of every arm, shape (n, K + 1), if the table has them for all rows.
         outcomes: By name, each of shape (n,).
         n_available: Rows there were before sampling.
     """
@@ -105,7 +105,9 @@ def training_rows(
     )
 
 
-def _chances(table: pa.Table) -> Vector:
+def _chances(table: pa.Table) -> Vector | None:
+    if table[columns.PROPENSITIES].null_count:
+        return None
     return np.array(table[columns.PROPENSITIES].to_pylist(), dtype=np.float64)
 
 

@@ -4,16 +4,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from uplift import columns
-from uplift.config import Campaign
+from uplift.config import Campaign, Experiment
 from uplift.experiment.split import TEST, TRAIN
 from uplift.spark.contracts import column
 from uplift.spark.hashing import hash_uniform
+
+_SAME = 1e-6  # chances closer than this are one, which a log may have rounded
 
 
 def with_propensities(
     units: DataFrame, *, campaign: Campaign, estimated: DataFrame | None = None
 ) -> DataFrame:
     """Units of ``experiment_units`` with a propensity each.
+
+    Where experiments of different shares are pooled, the chance of the arm drawn does not tell
+    those of the others: then ``propensities``, the planned chances of all arms, stands beside it;
+    null where a logged propensity is not the planned one.
 
     Args:
         units: The planned share of the arm stands in for a propensity that was not logged.
@@ -23,8 +29,14 @@ def with_propensities(
             chances of all arms, stays beside that of the arm drawn.
     """
     if estimated is None:
-        propensity = F.coalesce(F.col(columns.PROPENSITY), planned_propensity(campaign))
-        return units.withColumn(columns.PROPENSITY, propensity)
+        planned = planned_propensity(campaign)
+        propensity = F.coalesce(F.col(columns.PROPENSITY), planned)
+        filled = units.withColumn(columns.PROPENSITY, propensity)
+        if not plans_differ(campaign):
+            return filled
+        is_planned = F.abs(F.col(columns.PROPENSITY) - planned) <= _SAME
+        chances = F.when(is_planned, planned_propensities(campaign))
+        return filled.withColumn(columns.PROPENSITIES, chances)
     keys = [columns.UNIT_ID, columns.EXPERIMENT_ID]
     of_arm = F.element_at(columns.PROPENSITIES, F.col(columns.ARM) + 1)
     kept = estimated.where(~F.col(columns.IS_TRIMMED))
@@ -63,15 +75,28 @@ _LEFT_OUT = (columns.ASSIGNED_AT,)
 
 def planned_propensity(campaign: Campaign) -> Column:
     """The designed chance of the row's arm in its experiment, shares scaled to add up to 1."""
-    names = campaign.arms.names
+    return F.element_at(planned_propensities(campaign), F.col(columns.ARM) + 1)
+
+
+def planned_propensities(campaign: Campaign) -> Column:
+    """The designed chances of arms 0..K in the row's experiment, scaled to add up to 1."""
     chances = []
     for experiment in campaign.pooled:
-        shares = experiment.planned_shares or dict.fromkeys(names, 1.0)
-        total = sum(shares.values())
         chances.append(F.lit(experiment.id))
-        chances.append(F.array(*[F.lit(shares[name] / total) for name in names]))
-    of_experiment = F.create_map(*chances)[F.col(columns.EXPERIMENT_ID)]
-    return F.element_at(of_experiment, F.col(columns.ARM) + 1)
+        chances.append(F.array(*map(F.lit, _shares(experiment, campaign))))
+    return F.create_map(*chances)[F.col(columns.EXPERIMENT_ID)]
+
+
+def plans_differ(campaign: Campaign) -> bool:
+    """Whether an arm was to be drawn with another chance in one experiment than in another."""
+    return len({_shares(experiment, campaign) for experiment in campaign.pooled}) > 1
+
+
+def _shares(experiment: Experiment, campaign: Campaign) -> tuple[float, ...]:
+    names = campaign.arms.names
+    shares = experiment.planned_shares or dict.fromkeys(names, 1.0)
+    total = sum(shares.values())
+    return tuple(shares[name] / total for name in names)
 
 
 def split_column(cluster_id: Column, *, test_share: float, salt: str) -> Column:
