@@ -69,6 +69,24 @@ def from_standard_error(estimate: float, standard_error: float, *, level: float)
     return Estimate(estimate, estimate - reach, estimate + reach, standard_error)
 
 
+def wald_statistic(values: Floats) -> float:
+    """How far several numbers together are from 0, in the replicates' covariance: chi squared.
+
+    Of q degrees of freedom if all are 0; valid with many more replicates than numbers. Not a number
+    where the data cannot say.
+
+    Args:
+        values: Of q numbers per replicate, shape (R + 1, q), the data's first.
+    """
+    drawn = values[1:][np.isfinite(values[1:]).all(axis=1)]
+    if len(drawn) <= values.shape[1] + 1 or not np.isfinite(values[0]).all():
+        return math.nan
+    covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
+    if np.linalg.matrix_rank(covariance, hermitian=True) < len(covariance):
+        return math.nan
+    return float(values[0] @ np.linalg.solve(covariance, values[0]))
+
+
 def difference_in_means(
     n: npt.ArrayLike, total: npt.ArrayLike, squares: npt.ArrayLike, *, level: float
 ) -> Estimate:
