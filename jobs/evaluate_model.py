@@ -28,7 +28,7 @@ from uplift.config import Config
 from uplift.errors import VersionMismatchError
 from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
 from uplift.evaluation.gate import Verdict, verdict
-from uplift.evaluation.policy_value import PolicySums
+from uplift.evaluation.policy_sums import PolicySums
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.report import evaluate
 from uplift.experiment.split import TEST

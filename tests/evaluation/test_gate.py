@@ -10,7 +10,7 @@ from tests.conftest import real_log
 from uplift.arms import Arms
 from uplift.ensemble import FlatEnsemble
 from uplift.evaluation.gate import Verdict, judge, verdict
-from uplift.evaluation.policy_value import policy_sums
+from uplift.evaluation.policy_sums import policy_sums
 from uplift.evaluation.ranked_sums import ranked_sums
 from uplift.evaluation.uncertainty import Estimate
 from uplift.learners.boosting import LocalTrainer

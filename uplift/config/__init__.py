@@ -1,5 +1,6 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
+from uplift.config.evaluation import Evaluation, Gate, StabilityRules
 from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
@@ -8,7 +9,6 @@ from uplift.config.sections import (
     Aggregate,
     Campaign,
     Config,
-    Evaluation,
     EventFeature,
     Experiment,
     Export,
@@ -39,6 +39,7 @@ __all__ = [
     "Features",
     "FlatLog",
     "Forest",
+    "Gate",
     "Inputs",
     "Observational",
     "PolicyRules",
@@ -49,6 +50,7 @@ __all__ = [
     "Serving",
     "Simulation",
     "SparkSettings",
+    "StabilityRules",
     "StaticFeature",
     "Tracking",
     "Training",

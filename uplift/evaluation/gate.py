@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from uplift.arms import Arms
 from uplift.evaluation.metrics import autoc
-from uplift.evaluation.policy_value import PolicySums, hajek_value
+from uplift.evaluation.policy_sums import PolicySums
+from uplift.evaluation.policy_value import hajek_value
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.uncertainty import Estimate, from_replicates
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from uplift.arms import CONTROL, Arms
 from uplift.errors import ContractError
 from uplift.evaluation import metrics
-from uplift.evaluation.policy_value import PolicySums, hajek_value, ipw_value
+from uplift.evaluation.policy_sums import PolicySums
+from uplift.evaluation.policy_value import hajek_value, ipw_value
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.resampling import Floats
 from uplift.evaluation.uncertainty import from_replicates

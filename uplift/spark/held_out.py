@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.arms import Arms
 from uplift.config import Evaluation
-from uplift.evaluation.policy_value import PolicySums
+from uplift.evaluation.policy_sums import PolicySums
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.learners.model import UpliftModel
 from uplift.policy import ValueRule
