@@ -5,12 +5,13 @@ makes up for the rows that do not. Valid for decisions made without looking at t
 outcomes, with the propensities of the experiment.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from uplift.errors import ContractError
-from uplift.evaluation.policy_sums import NOBODY, PolicySums
+from uplift.evaluation.policy_sums import EVERYBODY, NOBODY, PolicySums
 from uplift.evaluation.resampling import Floats
 
 

@@ -100,4 +100,3 @@ def combine(tests: Sequence[RankingTest]) -> RankingProof:
     found = np.nan_to_num([test.z for test in tests], nan=0.0)
     z = float(weights @ found / math.sqrt(weights @ weights))
     return RankingProof(z, 1.0 - NormalDist().cdf(z), tuple(tests))
-
