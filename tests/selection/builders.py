@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.arms import Arms
+from uplift.columns import CONVERSION
 from uplift.config import Evaluation, Gate
 from uplift.evaluation.evidence import gather_evidence
 from uplift.evaluation.gate import Evidence, Verdict, judge
@@ -17,7 +18,6 @@ from uplift.learners.fit import Plan
 from uplift.selection.refits import halves, sequential_tests
 
 HOW = Evaluation(replicates=200, blocks=500, level=0.95, seed=11)
-CONTACT_EUR = 0.05  # of a euro that an outcome earns
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,31 @@ def judge_log(
     categorical: tuple[int, ...] = (),
     how: Evaluation = HOW,
     rules: Gate | None = None,
+    contact_eur: float = 0.0,
 ) -> Judged:
-    """Hold 30 % out, fit on the rest, and judge by all of it."""
+    """Hold 30 % out, fit on the rest, and judge by all of it; an outcome earns one euro."""
     rules = rules or how.gate
     n_arms = len(arms.names)
     is_test = np.random.default_rng(seed).random(data.n_rows) < 0.3
     train, test = data.where(~is_test), data.where(is_test)
 
-    def fit_by(plan: Plan):
-        return lambda rows: plan.fit(rows, "conversion", n_arms, categorical=categorical)
-
     def cate(rows: TrainingData) -> npt.NDArray[np.float64]:
-        expected = fit_by(plans[challenger])(rows).predict(test.features)
+        model = plans[challenger].fit(rows, CONVERSION, n_arms, categorical=categorical)
+        expected = model.predict(test.features)
         return expected[:, 1:] - expected[:, :1]
 
     found = sequential_tests(
-        {name: fit_by(plan) for name, plan in plans.items()},
+        plans,
         train,
+        CONVERSION,
         n_arms,
+        categorical=categorical,
         n_folds=rules.sequential_folds,
         salt=f"parts {seed}",
         how=how,
     )
     effects = cate(train)
-    decisions = np.where(
-        effects.max(axis=1) > CONTACT_EUR, effects.argmax(axis=1) + 1, 0
-    )
+    decisions = np.where(effects.max(axis=1) > contact_eur, effects.argmax(axis=1) + 1, 0)
     draws = {"replicates": how.replicates, "seed": how.seed}
     rankings = [
         ranked_sums(
@@ -80,7 +79,7 @@ def judge_log(
         rankings,
         policy_sums(
             test.arm,
-            test.outcome - CONTACT_EUR * (test.arm > 0),
+            test.outcome - contact_eur * (test.arm > 0),
             test.propensity,
             {"model": decisions},
             arms=arms,

@@ -1,8 +1,10 @@
 """From the sums of rows to what the gate wants to know."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from uplift.arms import Arms
 from uplift.config import Gate
@@ -67,6 +69,37 @@ def gather_evidence(
             if rival != challenger
         },
     )
+
+
+class _Test(BaseModel):
+    z: float | None
+    rows: int
+
+
+class _Sequential(BaseModel):
+    tests: dict[str, tuple[_Test, ...]]
+
+
+class _Training(BaseModel):
+    """What the gate reads of the report ``training``."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_version: str
+    sequential: _Sequential
+
+
+def earlier_tests(
+    training: Mapping[str, object], model_version: str
+) -> dict[str, tuple[RankingTest, ...]]:
+    """Tests on training rows by treatment, of the report ``training``; none of another model's."""
+    report = _Training.model_validate(training)
+    if report.model_version != model_version:
+        return {}
+    return {
+        name: tuple(RankingTest(math.nan if t.z is None else t.z, t.rows) for t in tests)
+        for name, tests in report.sequential.tests.items()
+    }
 
 
 def _stability(

@@ -1,6 +1,6 @@
 """Refits on parts of the training rows: proof that a ranking beats chance, and is stable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,8 @@ from uplift.evaluation.ranked_sums import ranked_sums
 from uplift.evaluation.resampling import Floats
 from uplift.hashing import hash_keys
 from uplift.learners.data import TrainingData
+from uplift.learners.fit import Plan
 from uplift.learners.nuisance import assign_folds
-
-Fit = Callable[[TrainingData], FlatEnsemble]
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,12 @@ class SequentialTests:
 
 
 def sequential_tests(
-    fits: Mapping[str, Fit],
+    plans: Mapping[str, Plan],
     data: TrainingData,
+    outcome: str,
     n_arms: int,
     *,
+    categorical: Sequence[int],
     n_folds: int,
     salt: str,
     how: Evaluation,
@@ -49,9 +50,11 @@ def sequential_tests(
     one learner named in advance; see ``uplift.evaluation.proof``.
 
     Args:
-        fits: Of the candidates, the simplest first.
-        data: All training rows, with the outcome that effects are ranked by.
+        plans: Of the candidates, the simplest first.
+        data: All training rows, with that outcome.
+        outcome: ``conversion`` or ``revenue``.
         n_arms: K + 1.
+        categorical: Columns whose numbers are categories.
         n_folds: How many parts; 1 makes no test.
         salt: Of the parts. Randomisation units stay whole.
         how: Replicates, blocks and seed.
@@ -60,14 +63,15 @@ def sequential_tests(
         Without the parts for which an arm had too few rows to learn from.
     """
     fold = assign_folds(data, n_folds, salt=salt)
-    standing = dict.fromkeys(fits, 0.0)
+    standing = dict.fromkeys(plans, 0.0)
     tests, picked = [], []
     for number in range(1, n_folds):
         best = max(standing, key=lambda name: standing[name])
         found = {}
-        for name, fit in fits.items():
+        for name, plan in plans.items():
             try:
-                model = fit(data.where(fold < number))
+                known = data.where(fold < number)
+                model = plan.fit(known, outcome, n_arms, categorical=categorical)
                 found[name] = _tests(model, data.where(fold == number), n_arms, how)
             except ExperimentError:  # too small a part, or an arm that it lacks
                 continue
