@@ -16,7 +16,7 @@ Next: jobs/build_customer_features.py
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -31,6 +31,7 @@ from uplift.evaluation.evidence import earlier_tests, gather_evidence
 from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
 from uplift.evaluation.gate import Evidence, Verdict, judge
 from uplift.evaluation.judgement import judgement
+from uplift.evaluation.page import Story, render_evaluation
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.report import evaluate
 from uplift.experiment.split import TEST
@@ -56,7 +57,7 @@ from uplift.tracking.registry import (
 )
 from uplift.tracking.runs import Figure, Findings, log_findings, numbers_in
 from uplift.tracking.store import TrackingStore, open_store
-from uplift.workspace import Workspace, read_document, write_document
+from uplift.workspace import Workspace, read_document, write_document, write_text
 
 log = logging.getLogger(__name__)
 
@@ -124,13 +125,16 @@ def run(spark: SparkSession, config: Config) -> None:
 
     evaluation = evaluation_report(found_out, evidence, answer, challenger.model, config)
     promotion = promotion_report(challenger, serving, answer)
+    page = evaluation_page(found_out, evidence, answer, challenger.model, promotion, config)
     serving.model.save(workspace.model)
     write_document(workspace.report("evaluation"), evaluation)
     write_document(workspace.report("promotion"), promotion)
+    write_text(workspace.page("evaluation"), page)
     findings = Findings(
         metrics=dict(numbers_in(evaluation)),
         figures=figures(found_out.rankings, config),
         documents={"evaluation.json": evaluation, "promotion.json": promotion},
+        pages={"evaluation.html": page},
     )
     version = challenger.version
     log_findings(store, findings, run_id=version.run_id, model_id=version.model_id)
@@ -245,6 +249,34 @@ def evaluation_report(
     }
 
 
+def evaluation_page(
+    found: HeldOut,
+    evidence: Evidence,
+    answer: Verdict,
+    challenger: UpliftModel,
+    promotion: Mapping[str, object],
+    config: Config,
+) -> str:
+    """The report ``evaluation`` for people."""
+    return render_evaluation(
+        Story(
+            arms=config.campaign.arms,
+            rankings=found.rankings,
+            by_response=found.by_response,
+            policies=found.policies,
+            evidence=evidence,
+            verdict=answer,
+            effects=found.sample.effects,
+            expected=found.sample.expected,
+            challenger=MODEL,
+            model=f"{challenger.version} ({challenger.metadata['learner']})",
+            consequence=str(promotion["consequence"]),
+            share=config.evaluation.budget_share,
+            level=config.evaluation.level,
+        )
+    )
+
+
 def figures(rankings: Sequence[RankedSums], config: Config) -> dict[str, Figure]:
     """What people look at first."""
     arms, level = config.campaign.arms, config.evaluation.level
@@ -260,16 +292,18 @@ def promotion_report(
     challenger: Candidate, serving: Candidate, answer: Verdict
 ) -> dict[str, object]:
     """Who serves from now on, and why."""
-    reasons = list(answer.reasons)
-    if not answer.promoted and serving.is_averages:
-        reasons.append(
+    if answer.promoted:
+        consequence = f"It serves as champion, version {serving.model.version}."
+    elif serving.is_averages:
+        consequence = (
             "The averages of the arms serve instead: everybody gets the best constant policy."
         )
-    elif not answer.promoted:
-        reasons.append(f"The champion {serving.model.version} stays.")
+    else:
+        consequence = f"The champion {serving.model.version} stays."
     return {
         "promoted": answer.promoted,
-        "reasons": reasons,
+        "reasons": [*answer.reasons, *([] if answer.promoted else [consequence])],
+        "consequence": consequence,
         "serves_averages": serving.is_averages,
         columns.MODEL_VERSION: serving.model.version,
         "registered_version": serving.version.number,
