@@ -16,7 +16,7 @@ Next: jobs/build_customer_features.py
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -29,11 +29,12 @@ from uplift.config import Config
 from uplift.errors import VersionMismatchError
 from uplift.evaluation.evidence import earlier_tests, gather_evidence
 from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
-from uplift.evaluation.gate import Evidence, Verdict, judge
+from uplift.evaluation.gate import Verdict, judge
 from uplift.evaluation.judgement import judgement
-from uplift.evaluation.page import Story, render_evaluation
+from uplift.evaluation.page import render_evaluation
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.report import evaluate
+from uplift.evaluation.story import Story
 from uplift.experiment.split import TEST
 from uplift.learners.companions import load_companions
 from uplift.learners.data import TrainingData
@@ -43,7 +44,7 @@ from uplift.logs import event
 from uplift.policy import value_rule
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
-from uplift.spark.held_out import HeldOut, held_out_sums
+from uplift.spark.held_out import held_out_sums
 from uplift.spark.ranked_sums import ranked_sums
 from uplift.spark.tables import read_table
 from uplift.tracking.registry import (
@@ -123,9 +124,24 @@ def run(spark: SparkSession, config: Config) -> None:
     else:
         serving = champion or averages(store, table, found, config)
 
-    evaluation = evaluation_report(found_out, evidence, answer, challenger.model, config)
     promotion = promotion_report(challenger, serving, answer)
-    page = evaluation_page(found_out, evidence, answer, challenger.model, promotion, config)
+    story = Story(
+        arms=config.campaign.arms,
+        rankings=found_out.rankings,
+        by_response=found_out.by_response,
+        policies=found_out.policies,
+        evidence=evidence,
+        verdict=answer,
+        effects=found_out.sample.effects,
+        expected=found_out.sample.expected,
+        challenger=MODEL,
+        model=f"{challenger.model.version} ({challenger.model.metadata['learner']})",
+        consequence=str(promotion["consequence"]),
+        share=config.evaluation.budget_share,
+        level=config.evaluation.level,
+    )
+    evaluation = evaluation_report(story, challenger.model, config)
+    page = render_evaluation(story)
     serving.model.save(workspace.model)
     write_document(workspace.report("evaluation"), evaluation)
     write_document(workspace.report("promotion"), promotion)
@@ -224,57 +240,20 @@ def averages(
     return Candidate(model, version)
 
 
-def evaluation_report(
-    found: HeldOut, evidence: Evidence, answer: Verdict, challenger: UpliftModel, config: Config
-) -> dict[str, object]:
+def evaluation_report(story: Story, challenger: UpliftModel, config: Config) -> dict[str, object]:
     """The report ``evaluation``: rankings by conversion, policies by euro net of costs."""
-    arms, how = config.campaign.arms, config.evaluation
     return {
         **evaluate(
-            arms, found.rankings, found.policies, outcome=columns.CONVERSION, level=how.level
+            story.arms,
+            story.rankings,
+            story.policies,
+            outcome=columns.CONVERSION,
+            level=config.evaluation.level,
         ),
-        **judgement(
-            arms,
-            found.rankings,
-            evidence,
-            answer,
-            by_response=found.by_response,
-            effects=found.sample.effects,
-            expected=found.sample.expected,
-            share=how.budget_share,
-            level=how.level,
-        ),
+        **judgement(story),
         "policy_outcome": "margin less costs, euro per unit",
         columns.MODEL_VERSION: challenger.version,
     }
-
-
-def evaluation_page(
-    found: HeldOut,
-    evidence: Evidence,
-    answer: Verdict,
-    challenger: UpliftModel,
-    promotion: Mapping[str, object],
-    config: Config,
-) -> str:
-    """The report ``evaluation`` for people."""
-    return render_evaluation(
-        Story(
-            arms=config.campaign.arms,
-            rankings=found.rankings,
-            by_response=found.by_response,
-            policies=found.policies,
-            evidence=evidence,
-            verdict=answer,
-            effects=found.sample.effects,
-            expected=found.sample.expected,
-            challenger=MODEL,
-            model=f"{challenger.version} ({challenger.metadata['learner']})",
-            consequence=str(promotion["consequence"]),
-            share=config.evaluation.budget_share,
-            level=config.evaluation.level,
-        )
-    )
 
 
 def figures(rankings: Sequence[RankedSums], config: Config) -> dict[str, Figure]:

@@ -1,17 +1,16 @@
 """What the gate saw, as a document: for machines, and for the page that a person reads."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from uplift.arms import CONTROL, Arms
+from uplift.arms import CONTROL
 from uplift.evaluation.calibration import Calibration
-from uplift.evaluation.gate import Evidence, Verdict
 from uplift.evaluation.gates import sorted_group_effects
 from uplift.evaluation.proof import RankingProof
 from uplift.evaluation.ranked_sums import RankedSums
-from uplift.evaluation.resampling import Floats
 from uplift.evaluation.spread import Spread, spread_of
 from uplift.evaluation.stability import Stability
+from uplift.evaluation.story import Story
 from uplift.evaluation.two_rankings import TwoRankings, compare_rankings, share_kept
 from uplift.evaluation.uncertainty import from_replicates
 
@@ -38,30 +37,8 @@ DEFINITIONS = {
 }
 
 
-def judgement(
-    arms: Arms,
-    rankings: Sequence[RankedSums],
-    evidence: Evidence,
-    verdict: Verdict,
-    *,
-    by_response: RankedSums | None,
-    effects: Floats,
-    expected: Floats,
-    share: float,
-    level: float,
-) -> Document:
+def judgement(story: Story) -> Document:
     """The part of the report ``evaluation`` that the gate adds.
-
-    Args:
-        arms: Of the campaign.
-        rankings: Of held-out rows for treatments 1..K, each by the challenger's cate.
-        evidence: What the gate saw.
-        verdict: What it said.
-        by_response: The same rows ranked by expected outcome, if there is a response model.
-        effects: Predicted for some held-out customers, shape (n, K).
-        expected: Outcomes predicted for them, shape (n, K + 1).
-        share: Of customers reached where two rankings are compared.
-        level: Of the intervals.
 
     Returns:
         For JSON::
@@ -74,38 +51,40 @@ def judgement(
     """
     return {
         "gate": {
-            "promoted": verdict.promoted,
+            "promoted": story.verdict.promoted,
             "answers": [
                 {"question": a.question, "passed": a.passed, "words": a.words}
-                for a in verdict.answers
+                for a in story.verdict.answers
             ],
         },
         "gate_evidence": {
-            name: {
-                "average_effect": evidence.average[name].to_document(),
-                **_proof(evidence.proofs[name]),
-                "calibration": _calibration(evidence.calibrations[name]),
-                "group_effects": _groups(rankings[k - 1], k, level),
-                "stability": _stability(evidence.stability.get(name)),
-                "share_kept": {
-                    "share": share,
-                    **from_replicates(
-                        share_kept(rankings[k - 1], k, share), level=level
-                    ).to_document(),
-                },
-                "two_rankings": None
-                if by_response is None
-                else _two_rankings(
-                    compare_rankings(rankings[k - 1], by_response, k, share=share, level=level)
-                ),
-                "spread": _spread(spread_of(effects[:, k - 1])),
-            }
-            for k, name in enumerate(arms.treatments, 1)
+            name: _evidence(story, name, k) for k, name in enumerate(story.arms.treatments, 1)
         },
         "spread_of_outcomes": {
-            name: _spread(spread_of(expected[:, k])) for k, name in enumerate(arms.names, CONTROL)
+            name: _spread(spread_of(story.expected[:, k]))
+            for k, name in enumerate(story.arms.names, CONTROL)
         },
         "gate_definitions": DEFINITIONS,
+    }
+
+
+def _evidence(story: Story, name: str, k: int) -> Document:
+    sums, evidence, share, level = story.rankings[k - 1], story.evidence, story.share, story.level
+    kept = from_replicates(share_kept(sums, k, share), level=level)
+    rivals = None
+    if story.by_response is not None:
+        rivals = _two_rankings(
+            compare_rankings(sums, story.by_response, k, share=share, level=level)
+        )
+    return {
+        "average_effect": evidence.average[name].to_document(),
+        **_proof(evidence.proofs[name]),
+        "calibration": _calibration(evidence.calibrations[name]),
+        "group_effects": _groups(sums, k, level),
+        "stability": _stability(evidence.stability.get(name)),
+        "share_kept": {"share": share, **kept.to_document()},
+        "two_rankings": rivals,
+        "spread": _spread(spread_of(story.effects[:, k - 1])),
     }
 
 

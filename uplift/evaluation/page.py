@@ -5,58 +5,19 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from uplift.arms import Arms
 from uplift.evaluation import figures, report
 from uplift.evaluation import judgement as judged
 from uplift.evaluation.calibration import Calibration
-from uplift.evaluation.gate import Evidence, Verdict
 from uplift.evaluation.gates import GroupEffects, sorted_group_effects
 from uplift.evaluation.metrics import ate, autoc
-from uplift.evaluation.policy_sums import PolicySums
 from uplift.evaluation.policy_value import best_constant, dr_value, hajek_value
 from uplift.evaluation.proof import RankingProof
-from uplift.evaluation.ranked_sums import RankedSums
-from uplift.evaluation.resampling import Floats
 from uplift.evaluation.spread import Spread, spread_of
 from uplift.evaluation.stability import Stability
+from uplift.evaluation.story import Story
 from uplift.evaluation.two_rankings import TwoRankings, compare_rankings, share_kept
 from uplift.evaluation.uncertainty import Estimate, from_replicates
 from uplift.pages.html import environment
-
-
-@dataclass(frozen=True, eq=False)
-class Story:
-    """All that the page tells.
-
-    Attributes:
-        arms: Of the campaign.
-        rankings: Of held-out rows for treatments 1..K, each by the challenger's cate.
-        by_response: The same rows ranked by who buys, if there is such a model.
-        policies: On net value in euro.
-        evidence: What the gate saw.
-        verdict: What it said.
-        effects: Predicted for some held-out customers, shape (n, K).
-        expected: Outcomes predicted for them, shape (n, K + 1).
-        challenger: Name of its policy.
-        model: Version of the challenger, and how it was learned, in words.
-        consequence: Who serves from now on, in words.
-        share: Of customers reached where two rankings are compared.
-        level: Of the intervals.
-    """
-
-    arms: Arms
-    rankings: Sequence[RankedSums]
-    by_response: RankedSums | None
-    policies: PolicySums
-    evidence: Evidence
-    verdict: Verdict
-    effects: Floats
-    expected: Floats
-    challenger: str
-    model: str
-    consequence: str
-    share: float
-    level: float
 
 
 @dataclass(frozen=True)
