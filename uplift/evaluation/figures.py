@@ -217,12 +217,12 @@ def spread_svg(effects: Spread, outcomes: Mapping[str, Spread], *, name: str) ->
 
     Args:
         effects: Of the treatment.
-        outcomes: Expected in control and in the treatment, by name.
+        outcomes: Expected in control and in the treatment, by arm.
         name: Of the treatment, which names the picture.
     """
 
     def draw(axes: Axes) -> None:
-        shown = {f"effect of {short(name)}": effects, **outcomes}
+        shown = {"effect": effects, **{short(arm): spread for arm, spread in outcomes.items()}}
         for number, (label, spread) in enumerate(shown.items()):
             middles = 100.0 * (spread.edges[1:] + spread.edges[:-1]) / 2.0
             heights = spread.density / max(float(spread.density.max()), 1e-12)

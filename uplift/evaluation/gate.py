@@ -117,7 +117,7 @@ def judge(evidence: Evidence, *, rules: Gate, level: float) -> Verdict:
 
 def _average(average: Mapping[str, Estimate]) -> Answer:
     moved = {name: e for name, e in average.items() if e.low > 0.0 or e.high < 0.0}
-    shown = "; ".join(f"{name} {_interval(e)}" for name, e in (moved or average).items())
+    shown = "; ".join(f"{name} {_points(e)}" for name, e in (moved or average).items())
     if moved:
         return Answer(AVERAGE, True, f"The log shows an average effect: {shown}.")
     return Answer(
@@ -200,7 +200,8 @@ def _tests(proof: RankingProof) -> str:
 
 
 def _euro(per_unit: float) -> str:
-    return f"{1000.0 * per_unit:,.4g}"
+    euro = 1000.0 * per_unit
+    return f"{euro:,.0f}" if abs(euro) >= 100.0 else f"{euro:.3g}"
 
 
 def _p(value: float) -> str:
@@ -208,4 +209,10 @@ def _p(value: float) -> str:
 
 
 def _interval(found: Estimate) -> str:
-    return f"{found.estimate:.4g} ({found.low:.4g} to {found.high:.4g})"
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _points(found: Estimate) -> str:
+    """An effect on a chance."""
+    estimate, low, high = (100.0 * part for part in (found.estimate, found.low, found.high))
+    return f"{estimate:+.2f} percentage points ({low:+.2f} to {high:+.2f})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -58,10 +59,11 @@ class _Policy:
 def render_evaluation(story: Story) -> str:
     """The page as HTML; the same story gives the same bytes."""
     pages = environment("uplift.evaluation")
-    pages.filters.update(percent=_percent, per_thousand=_per_thousand, pp=_points)
+    pages.filters.update(percent=_percent, per_thousand=_per_thousand, pp=_points, p=_p)
     return pages.get_template("evaluation.html").render(
         story=story,
         verdict=story.verdict,
+        questions=groupby(story.verdict.answers, key=lambda answer: answer.question),
         treatments=list(_treatments(story)),
         policies=list(_policies(story)),
         leads=Markup(figures.leads_svg(story.evidence.leads, story.level)),
@@ -78,10 +80,7 @@ def _treatments(story: Story) -> Iterator[_Treatment]:
         calibration = story.evidence.calibrations[name]
         groups = sorted_group_effects(sums, k, level=level)
         spread = spread_of(story.effects[:, k - 1])
-        beside = [
-            (f"{story.arms.names[arm]}: chance to convert", spread_of(outcomes[:, arm]))
-            for arm in (0, k)
-        ]
+        beside = [(story.arms.names[arm], spread_of(outcomes[:, arm])) for arm in (0, k)]
         is_flat = not calibration.spread_predicted > 0.0
         yield _Treatment(
             name=name,
@@ -140,6 +139,16 @@ def _percent(value: float) -> str:
         '81 %'
     """
     return f"{100.0 * value:.0f} %"
+
+
+def _p(value: float) -> str:
+    """A p-value, to two digits.
+
+    Examples:
+        >>> _p(0.0123), _p(1e-9)
+        ('0.012', '< 0.0001')
+    """
+    return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
 
 
 def _per_thousand(found: Estimate) -> str:
