@@ -152,13 +152,17 @@ def _p(value: float) -> str:
 
 
 def _per_thousand(found: Estimate) -> str:
-    """An estimate with its interval, to a tenth.
+    """An estimate with its interval, to a tenth, large ones to a whole.
 
     Examples:
         >>> _per_thousand(Estimate(12.34, 10.0, 15.0, 1.0))
         '12.3 (10.0 to 15.0)'
+        >>> _per_thousand(Estimate(1234.5, -10.0, 2500.0, 1.0))
+        '1,234 (-10 to 2,500)'
     """
-    return f"{found.estimate:,.1f} ({found.low:,.1f} to {found.high:,.1f})"
+    digits = 0 if abs(found.high - found.low) >= 100.0 else 1
+    parts = (f"{part:,.{digits}f}" for part in (found.estimate, found.low, found.high))
+    return "{} ({} to {})".format(*parts)
 
 
 def _points(found: Estimate) -> str:
