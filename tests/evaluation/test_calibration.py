@@ -161,3 +161,14 @@ def test_a_tolerance_that_is_none_is_refused(tolerance: float) -> None:
 def test_a_treatment_that_is_none_is_refused() -> None:
     with pytest.raises(ContractError, match="treatment 2 is not among"):
         best_linear_predictor(simulate(n=100), 2)
+
+
+def test_a_bin_without_any_event_measures_0_and_claims_no_interval() -> None:
+    rows = 400
+    priority, arm = np.arange(rows), np.arange(rows) % 2
+    outcome = (priority >= 300) & (arm == 1) & (priority % 3 == 0)
+    sums = ranked_sums(priority, arm, outcome, n_arms=2, replicates=50)
+    best, worst = calibrate_effects(sums, 1, level=LEVEL, bins=2).bins
+    assert best.measured.low > 0
+    assert worst.measured.estimate == 0
+    assert np.isnan([worst.measured.low, worst.measured.high]).all()

@@ -24,7 +24,12 @@ from uplift.evaluation.curves import ratio, tops
 from uplift.evaluation.metrics import ate, uplift_by_bin
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.resampling import Floats
-from uplift.evaluation.uncertainty import Estimate, from_replicates, wald_statistic
+from uplift.evaluation.uncertainty import (
+    Estimate,
+    from_replicates,
+    wald_statistic,
+    where_something_happened,
+)
 
 TOLERANCE = 0.3  # a slope may be this far below 1, and the average this share off
 
@@ -39,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Customers of nearly equal prediction."""
+    """Customers of nearly equal prediction; without any event among them there is no interval."""
 
     predicted: float
     measured: Estimate
@@ -164,7 +169,9 @@ def calibrate_effects(
         p_calibrated=_joint_p(np.stack([error, line.slope - 1.0], axis=1)),
         r_squared=1.0 - off / apart if apart > 0 else math.nan,
         bins=tuple(
-            CalibrationBin(float(p), from_replicates(m, level=level), float(n_t), float(n_c))
+            CalibrationBin(
+                float(p), where_something_happened(m, level=level), float(n_t), float(n_c)
+            )
             for p, m, n_t, n_c in zip(
                 by_bin.predicted, by_bin.uplift.T, by_bin.n_treated, by_bin.n_control, strict=True
             )

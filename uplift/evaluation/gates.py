@@ -16,7 +16,12 @@ from uplift.evaluation.curves import ratio, tops
 from uplift.evaluation.metrics import uplift_by_bin
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.resampling import Floats
-from uplift.evaluation.uncertainty import Estimate, from_replicates, wald_statistic
+from uplift.evaluation.uncertainty import (
+    Estimate,
+    from_replicates,
+    wald_statistic,
+    where_something_happened,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def _group_effects(
 ) -> GroupEffects:
     apart = np.diff(uplift, axis=1)
     return GroupEffects(
-        effects=tuple(from_replicates(column, level=level) for column in uplift.T),
+        effects=tuple(where_something_happened(column, level=level) for column in uplift.T),
         n_treated=n_treated,
         n_control=n_control,
         best_less_worst=from_replicates(uplift[:, 0] - uplift[:, -1], level=level),

@@ -62,6 +62,18 @@ def from_replicates(values: Floats, *, level: float) -> Estimate:
     return Estimate(float(values[0]), float(low), float(high), float(drawn.std(ddof=1)))
 
 
+def where_something_happened(values: Floats, *, level: float) -> Estimate:
+    """As ``from_replicates``, but an interval without width is not a number.
+
+    For a small group of rows: where none of them had an event, every replicate says 0, which is no
+    proof of anything. (Of n rows, an event in one of n / 3 would be missed once in twenty times.)
+    """
+    found = from_replicates(values, level=level)
+    if found.standard_error == 0.0:
+        return Estimate(found.estimate, math.nan, math.nan, math.nan)
+    return found
+
+
 def from_standard_error(estimate: float, standard_error: float, *, level: float) -> Estimate:
     """A normal interval; for means of many rows."""
     _check_level(level)
