@@ -30,7 +30,7 @@ from uplift.errors import VersionMismatchError
 from uplift.evaluation.evidence import earlier_tests, gather_evidence
 from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
 from uplift.evaluation.gate import Verdict, judge
-from uplift.evaluation.judgement import judgement
+from uplift.evaluation.judgement import card_metrics, judgement
 from uplift.evaluation.page import render_evaluation
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.report import evaluate
@@ -44,9 +44,9 @@ from uplift.logs import event
 from uplift.policy import value_rule
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
-from uplift.spark.held_out import held_out_sums
-from uplift.spark.ranked_sums import ranked_sums
+from uplift.spark.held_out import held_out_sums, whole_log
 from uplift.spark.tables import read_table
+from uplift.tracking.card import card_markdown, judged_card
 from uplift.tracking.registry import (
     CHALLENGER,
     CHAMPION,
@@ -107,7 +107,7 @@ def run(spark: SparkSession, config: Config) -> None:
         config.campaign.arms,
         found_out.rankings,
         found_out.policies,
-        whole_log(table, config),
+        whole_log(table, arms=config.campaign.arms, how=config.evaluation),
         challenger=MODEL,
         earlier=earlier_tests(
             read_document(workspace.report("training"), made_by="train_model"),
@@ -142,6 +142,7 @@ def run(spark: SparkSession, config: Config) -> None:
     )
     evaluation = evaluation_report(story, challenger.model, config)
     page = render_evaluation(story)
+    card = card_of(workspace, story, challenger.model)
     serving.model.save(workspace.model)
     write_document(workspace.report("evaluation"), evaluation)
     write_document(workspace.report("promotion"), promotion)
@@ -149,8 +150,8 @@ def run(spark: SparkSession, config: Config) -> None:
     findings = Findings(
         metrics=dict(numbers_in(evaluation)),
         figures=figures(found_out.rankings, config),
-        documents={"evaluation.json": evaluation, "promotion.json": promotion},
-        pages={"evaluation.html": page},
+        documents={"evaluation.json": evaluation, "promotion.json": promotion, **card.documents},
+        pages={"evaluation.html": page, **card.pages},
     )
     version = challenger.version
     log_findings(store, findings, run_id=version.run_id, model_id=version.model_id)
@@ -208,20 +209,6 @@ def usable_champion(store: TrackingStore, table: DataFrame, config: Config) -> C
     return None
 
 
-def whole_log(table: DataFrame, config: Config) -> RankedSums:
-    """All rows in one block: what they say on average, no model has touched."""
-    [sums] = ranked_sums(
-        table,
-        [F.lit(0.0)],
-        outcome=columns.CONVERSION,
-        n_arms=len(config.campaign.arms.names),
-        replicates=config.evaluation.replicates,
-        seed=config.evaluation.seed,
-        max_blocks=1,
-    )
-    return sums
-
-
 def averages(
     store: TrackingStore, table: DataFrame, found: Fingerprint, config: Config
 ) -> Candidate:
@@ -254,6 +241,17 @@ def evaluation_report(story: Story, challenger: UpliftModel, config: Config) -> 
         "policy_outcome": "margin less costs, euro per unit",
         columns.MODEL_VERSION: challenger.version,
     }
+
+
+def card_of(workspace: Workspace, story: Story, challenger: UpliftModel) -> Findings:
+    """The model card with what held-out customers say; nothing for a model without a card."""
+    path = workspace.report("model_card")
+    card = read_document(path, made_by="train_model") if path.is_file() else {}
+    if card.get(columns.MODEL_VERSION) != challenger.version:
+        return Findings()
+    card = judged_card(card, card_metrics(story), story.verdict.reasons)
+    write_document(path, card)
+    return Findings(documents={"model_card.json": card}, pages={"card.md": card_markdown(card)})
 
 
 def figures(rankings: Sequence[RankedSums], config: Config) -> dict[str, Figure]:

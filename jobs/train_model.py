@@ -3,11 +3,11 @@
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
 so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
-the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
-child run for every candidate and one for the response model that is there to be beaten. For the
-gate it tests the candidates on parts of the rows that they had not seen, and leaves in the
-workspace's folder ``companions`` the response model and two refits of the challenger on halves of
-the rows. An experiment that failed its checks is refused, unless
+the reports ``training`` and ``model_card``, and to MLflow a run with that model, registered as
+``challenger``, with a child run for every candidate and one for the response model that is there to
+be beaten. For the gate it tests the candidates on parts of the rows that they had not seen, and
+leaves in the workspace's folder ``companions`` the response model and two refits of the challenger
+on halves of the rows. An experiment that failed its checks is refused, unless
 ``experiment.override_failed_verdict_by`` names who answers for it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
@@ -19,7 +19,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -37,20 +36,32 @@ from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
-from uplift.selection.plans import plans_of
-from uplift.selection.refits import SequentialTests, halves, sequential_tests
+from uplift.selection.plans import plan_settings, plans_of
+from uplift.selection.refits import halves, sequential_tests
+from uplift.selection.report import training_report
 from uplift.selection.trial import Trial, chosen, hold_trial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
 from uplift.spark.training_rows import TrainingRows, training_rows
+from uplift.tracking.card import Origin, card_markdown, model_card
 from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
-from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run, log_trial, numbers_in
+from uplift.tracking.runs import (
+    Findings,
+    Lesson,
+    Setting,
+    log_findings,
+    log_model_run,
+    log_trial,
+    numbers_in,
+)
 from uplift.tracking.store import TrackingStore, open_store
 from uplift.workspace import Workspace, write_document
 
 log = logging.getLogger(__name__)
+
+Document = dict[str, object]
 
 # Kept out of the tracking store: where secrets may stand.
 SECRET = {"tracking": {"uri"}, "spark": {"settings"}}
@@ -88,9 +99,20 @@ def run(spark: SparkSession, config: Config) -> None:
         salt=f"{config.training.salt}:parts",
         how=config.evaluation,
     )
-    write_document(
-        workspace.report("training"), training_report(trials, best, model, tested, config)
+    report = training_report(
+        trials,
+        best,
+        tested,
+        arms=config.campaign.arms,
+        model_version=model.version,
+        outcome=config.campaign.value.basis,
+        folds=config.training.folds,
     )
+    card = card_of(model, rows, best, config)
+    write_document(workspace.report("training"), report)
+    write_document(workspace.report("model_card"), card)
+    findings = Findings(documents={"model_card.json": card}, pages={"card.md": card_markdown(card)})
+    log_findings(store, findings, run_id=version.run_id)
     event(
         log,
         "model.trained",
@@ -202,35 +224,16 @@ def fit(
     )
 
 
-def training_report(
-    trials: Sequence[Trial],
-    best: Trial,
-    model: UpliftModel,
-    tested: SequentialTests,
-    config: Config,
-) -> dict[str, object]:
-    """The report ``training``: who was tried, how well each ranked, and who was chosen."""
-    return {
-        "chosen": best.name,
-        columns.MODEL_VERSION: model.version,
-        "sequential": {
-            "picked": list(tested.picked),
-            "tests": {
-                name: [part[number].to_document() for part in tested.tests]
-                for number, name in enumerate(config.campaign.arms.treatments)
-            },
-        },
-        "outcome": config.campaign.value.basis,
-        "folds": config.training.folds,
-        "trials": {
-            trial.name: {
-                "learner": trial.plan.learner,
-                "is_baseline": trial.plan.learner == RESPONSE,
-                "autoc": trial.autoc.to_document(),
-            }
-            for trial in trials
-        },
-    }
+def card_of(model: UpliftModel, rows: TrainingRows, trial: Trial, config: Config) -> Document:
+    """The model card, as far as training knows it."""
+    origin = Origin(
+        table=TRAINING_SET,
+        digest=model.metadata[TRAINING_SET],
+        n_rows=len(rows.arm),
+        experiment_verdict=str(experiment_report(config)["verdict"]),
+        overridden_by=config.experiment.override_failed_verdict_by,
+    )
+    return model_card(model, rows.features, origin=origin, validation=numbers_of(trial))
 
 
 def enter(
@@ -275,13 +278,6 @@ def settings(config: Config) -> dict[str, Setting]:
         "outcomes": ", ".join(outcomes_of(config)),
         "override_failed_verdict_by": config.experiment.override_failed_verdict_by,
     }
-
-
-def plan_settings(plan: Plan) -> dict[str, Setting]:
-    """A plan, flat."""
-    options = {name: str(value) for name, value in asdict(plan.options).items()}
-    booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
-    return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}
 
 
 def numbers_of(trial: Trial) -> dict[str, float]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from uplift.arms import CONTROL
 from uplift.evaluation.calibration import Calibration
 from uplift.evaluation.gates import sorted_group_effects
+from uplift.evaluation.metrics import ate, autoc
 from uplift.evaluation.proof import RankingProof
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.spread import Spread, spread_of
 from uplift.evaluation.stability import Stability
 from uplift.evaluation.story import Story
 from uplift.evaluation.two_rankings import TwoRankings, compare_rankings, share_kept
-from uplift.evaluation.uncertainty import from_replicates
+from uplift.evaluation.uncertainty import Estimate, from_replicates
 
 Document = dict[str, object]
 
@@ -66,6 +67,24 @@ def judgement(story: Story) -> Document:
         },
         "gate_definitions": DEFINITIONS,
     }
+
+
+def card_metrics(story: Story) -> dict[str, dict[str, float | None]]:
+    """The few numbers that a model card holds, each with its interval, by name."""
+    found = {}
+    for k, name in enumerate(story.arms.treatments, 1):
+        sums, calibration = story.rankings[k - 1], story.evidence.calibrations[name]
+        found[f"average effect of {name}"] = from_replicates(ate(sums, k), level=story.level)
+        found[f"AUTOC of {name}"] = from_replicates(autoc(sums, k), level=story.level)
+        found[f"calibration slope of {name}"] = calibration.slope
+    for rival, lead in story.evidence.leads.items():
+        found[f"euro per customer more than {rival}"] = lead
+    return {name: _interval(estimate) for name, estimate in found.items()}
+
+
+def _interval(found: Estimate) -> dict[str, float | None]:
+    parts = {"estimate": found.estimate, "low": found.low, "high": found.high}
+    return {name: _number(value) for name, value in parts.items()}
 
 
 def _evidence(story: Story, name: str, k: int) -> Document:

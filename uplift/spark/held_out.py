@@ -123,6 +123,20 @@ def held_out_sums(
     )
 
 
+def whole_log(table: DataFrame, *, arms: Arms, how: Evaluation) -> RankedSums:
+    """All rows of ``training_set`` in one block: what they say on average, no model has touched."""
+    [sums] = ranked_sums(
+        table,
+        [F.lit(0.0)],
+        outcome=columns.CONVERSION,
+        n_arms=len(arms.names),
+        replicates=how.replicates,
+        seed=how.seed,
+        max_blocks=1,
+    )
+    return sums
+
+
 def _sample(
     rows: DataFrame, effects: str, halves: tuple[str, ...], arms: Arms, how: Evaluation
 ) -> Sample:
