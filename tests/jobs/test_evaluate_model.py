@@ -110,11 +110,33 @@ def test_the_report_sets_the_response_model_beside_and_a_page_tells_it_all(
 ) -> None:
     found = effective.report("evaluation")
     told = found["gate_evidence"]["coupon_10"]  # type: ignore[index]
-    assert told["two_rankings"]["difference"]["low"] > 0
+    assert told["two_rankings"]["by_uplift"]["low"] > 0
+    assert told["two_rankings"]["difference"]["estimate"] is not None
     assert told["stability"]["verdict"] == "pass"
     assert found["policies"]["model"]["dr_value"]["estimate"] is not None  # type: ignore[index]
     page = effective.workspace.page("evaluation").read_text(encoding="utf-8")
-    assert "The response model loses" in page
+    assert "picked by who buys" in page
+
+
+def test_the_card_tells_what_moves_the_effects_and_what_the_gate_said(
+    effective: Judged, tmp_path: Path
+) -> None:
+    card = effective.report("model_card")
+    assert card["model_version"] == effective.served.version
+    importance = {
+        name: found["importance"]
+        for name, found in card["effects"]["coupon_10"].items()  # type: ignore[index]
+    }
+    assert importance["region"] > 5 * importance["age"]
+    assert card["gate"] == effective.report("promotion")["reasons"]
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=effective.at(CHALLENGER).run_id,
+        dst_path=str(tmp_path),
+        tracking_uri=effective.store.uri,
+    )
+    text = Path(kept, "pages", "card.md").read_text(encoding="utf-8")
+    assert f"# Model {effective.served.version}" in text
+    assert "AUTOC of coupon_10: 0." in text
 
 
 def test_companions_of_another_model_are_left_aside(copied: Judged) -> None:

@@ -253,8 +253,8 @@ def _expected_value(value: ValueRule) -> Column:
         margin = F.lit(value.margin_rate) * F.col(columns.EXPECTED_REVENUE)[0]
     else:
         margin = F.lit(value.margin_per_conversion_eur) * conversion[0]
-    added = F.zip_with(columns.GAIN, columns.COST, lambda gain, cost: margin + gain - cost)
-    return F.concat(F.array(margin), added)
+    gain, cost = F.col(columns.GAIN), F.col(columns.COST)
+    return F.array(margin, *(margin + gain[k] - cost[k] for k in range(value.n_treatments)))
 
 
 def _arm(policy: str) -> str:

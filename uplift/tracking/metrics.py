@@ -8,6 +8,7 @@ The frame needs the columns ``arm`` (0 is control) and ``propensity`` (of the ar
 the model predicts; other arms than the treatment and control are left aside.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +20,7 @@ from uplift.arms import CONTROL
 from uplift.evaluation import metrics
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 from uplift.evaluation.resampling import Floats
-from uplift.evaluation.uncertainty import from_replicates
+from uplift.evaluation.uncertainty import Estimate, from_replicates
 
 _METRICS: dict[str, Callable[[RankedSums, int], Floats]] = {
     "ate": metrics.ate,
@@ -46,6 +47,8 @@ def uplift_metrics(
             predictions: pd.Series, targets: pd.Series, arm: pd.Series, propensity: pd.Series
         ) -> MetricValue:
             pair = arm.isin([CONTROL, treatment]).to_numpy()
+            if arm[pair].nunique() < 2:  # MLflow tries each metric on two rows first
+                return _value(Estimate(math.nan, math.nan, math.nan, math.nan))
             sums = ranked_sums(
                 predictions.to_numpy(np.float64)[pair],
                 (arm.to_numpy()[pair] == treatment).astype(np.int64),
@@ -55,15 +58,14 @@ def uplift_metrics(
                 replicates=replicates,
                 seed=seed,
             )
-            found = from_replicates(metric(sums, 1), level=level)
-            return MetricValue(
-                aggregate_results={
-                    "estimate": found.estimate,
-                    "low": found.low,
-                    "high": found.high,
-                }
-            )
+            return _value(from_replicates(metric(sums, 1), level=level))
 
         return make_metric(eval_fn=evaluate, greater_is_better=True, name=name)
 
     return [made(name, metric) for name, metric in _METRICS.items()]
+
+
+def _value(found: Estimate) -> MetricValue:
+    return MetricValue(
+        aggregate_results={"estimate": found.estimate, "low": found.low, "high": found.high}
+    )
