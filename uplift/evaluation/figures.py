@@ -249,10 +249,10 @@ def leads_svg(leads: Mapping[str, Estimate], level: float) -> str:
 
     def draw(axes: Axes) -> None:
         axes.axvline(0.0, color=INK, linewidth=0.8)
-        for y, lead in enumerate(reversed(leads.values())):
+        for y, lead in enumerate(reversed(list(leads.values()))):
             axes.hlines(y, 1000 * lead.low, 1000 * lead.high, color=COLOURS[0], linewidth=2)
             axes.plot([1000 * lead.estimate], [y], "o", color=COLOURS[0])
-        axes.set_yticks(range(len(leads)), [short(name) for name in reversed(leads)])
+        axes.set_yticks(range(len(leads)), [short(name) for name in reversed(list(leads))])
         axes.set_ylim(-0.6, len(leads) - 0.4)
         axes.set_xlabel(f"euro more per 1,000 customers, {level:.0%} interval")
 

@@ -60,7 +60,10 @@ def uplift_metrics(
             )
             return _value(from_replicates(metric(sums, 1), level=level))
 
-        return make_metric(eval_fn=evaluate, greater_is_better=True, name=name)
+        metric_of_mlflow: EvaluationMetric = make_metric(  # type: ignore[no-untyped-call]
+            eval_fn=evaluate, greater_is_better=True, name=name
+        )
+        return metric_of_mlflow
 
     return [made(name, metric) for name, metric in _METRICS.items()]
 
