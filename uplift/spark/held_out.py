@@ -25,7 +25,6 @@ from uplift.spark.scoring import add_appraisal, add_expected_outcomes
 NET_VALUE = "net value"
 EXPECTED_VALUE = "expected value"
 _FEATURES = "all features"
-_BEFORE = "all before"
 _RESPONSE, _HALVES = "response model", ("first half", "second half")
 SAMPLE_ROWS = 20_000  # of predictions, for their spread and for the agreement of refits
 
@@ -227,18 +226,16 @@ def _add_policy(
 
 def _add_cate(frame: DataFrame, name: str, model: UpliftModel) -> DataFrame:
     """Of a model that decides nothing; what the judged model expects stands in its own columns."""
-    before = F.struct(*map(column, frame.columns)).alias(_BEFORE)
-    expected = add_expected_outcomes(
-        _with_features(frame.select(before, column(_FEATURES)), model), model
-    )
+    known = {columns.EXPECTED_CONVERSION, columns.EXPECTED_REVENUE}
+    aside = {expected: f"judged {expected}" for expected in known.intersection(frame.columns)}
+    renamed = frame.withColumnsRenamed(aside)
+    expected = add_expected_outcomes(_with_features(renamed, model), model)
     conversion = F.col(columns.EXPECTED_CONVERSION)
-    effects = F.transform(
-        F.slice(conversion, 2, len(model.arms.treatments)), lambda e: e - conversion[0]
+    effects = F.array(*(conversion[k] - conversion[0] for k in range(1, len(model.arms.names))))
+    added = expected.withColumn(cate_of(name), effects).select(
+        *map(column, renamed.columns), column(cate_of(name))
     )
-    return expected.select(
-        *(F.col(_BEFORE)[kept].alias(kept) for kept in frame.columns),
-        effects.alias(cate_of(name)),
-    )
+    return added.withColumnsRenamed({new: old for old, new in aside.items()})
 
 
 def _with_features(frame: DataFrame, model: UpliftModel) -> DataFrame:
