@@ -1,7 +1,8 @@
 """Say how close a simulated campaign came to its truth.
 
 Reads ``raw/truth`` (of jobs/simulate_experiment), ``training_set``, the champion's bundle,
-``customer_scores``, ``decisions`` and the report ``policy``; writes the report ``truth``.
+``customer_scores``, ``decisions``, the report ``policy`` and, where jobs/train_model left one, the
+response model, the wrong baseline; writes the report ``truth``.
 
     python -m jobs.compare_with_truth --config conf/base.yaml --config conf/campaigns/coupon.yaml
 
@@ -14,7 +15,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from uplift import columns
@@ -25,10 +26,12 @@ from uplift.policy import Policy
 from uplift.spark.door import run_job
 from uplift.spark.scoring import add_expected_outcomes
 from uplift.spark.tables import read_table
-from uplift.spark.truth import true_effects, true_profits, true_segments
+from uplift.spark.truth import RESPONSE, true_effects, true_profits, true_segments
 from uplift.workspace import Workspace, read_document, write_document
 
 log = logging.getLogger(__name__)
+
+KEYS = (columns.UNIT_ID, columns.EXPERIMENT_ID)
 
 
 def run(spark: SparkSession, config: Config) -> None:
@@ -45,11 +48,19 @@ def run(spark: SparkSession, config: Config) -> None:
     decisions = read_table(spark, workspace.table("decisions"), made_by="assign_coupons")
 
     held_out = training.where(F.col(columns.SPLIT) == "test").drop(columns.ARM, columns.PROPENSITY)
-    expected = add_expected_outcomes(held_out, model).join(truth, columns.UNIT_ID).persist()
+    expected = add_expected_outcomes(held_out, model).join(truth, columns.UNIT_ID)
+    if workspace.companion(RESPONSE).is_dir():
+        expected = expected.join(priorities_of_response(held_out, workspace), list(KEYS))
+    expected.persist()
     scored = scores.join(truth, columns.UNIT_ID).persist()
     decided = scored.join(decisions, columns.UNIT_ID).persist()
     document = {
-        "treatments": true_effects(expected, arms, max_blocks=config.evaluation.blocks),
+        "treatments": true_effects(
+            expected,
+            arms,
+            max_blocks=config.evaluation.blocks,
+            share=config.evaluation.budget_share,
+        ),
         "segments": true_segments(scored, arms),
         "policies": true_profits(decided, policy),
     }
@@ -57,6 +68,13 @@ def run(spark: SparkSession, config: Config) -> None:
         frame.unpersist()
     write_document(workspace.report("truth"), document)
     event(log, "truth.compared", report=str(workspace.report("truth")))
+
+
+def priorities_of_response(held_out: DataFrame, workspace: Workspace) -> DataFrame:
+    """Whom a model of who buys would reach first."""
+    model = load_model(workspace.companion(RESPONSE))
+    bought = F.element_at(columns.EXPECTED_CONVERSION, 2)
+    return add_expected_outcomes(held_out, model).select(*KEYS, bought.alias(RESPONSE))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,10 +4,12 @@ Reads the table ``training_set`` and the report ``experiment``. Every candidate 
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
 so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. With
 ``training.tuning`` what a search finds is a candidate too, and its trials are child runs. Writes
-the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
-child run for every candidate and one for the response model that is there to be beaten. An
-experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
-names who answers for it.
+the reports ``training`` and ``model_card``, and to MLflow a run with that model, registered as
+``challenger``, with a child run for every candidate and one for the response model that is there to
+be beaten. For the gate it tests the candidates on parts of the rows that they had not seen, and
+leaves in the workspace's folder ``companions`` the response model and two refits of the challenger
+on halves of the rows. An experiment that failed its checks is refused, unless
+``experiment.override_failed_verdict_by`` names who answers for it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
 
@@ -27,29 +29,44 @@ from jobs.build_training_set import TRAINING_SET
 from jobs.check_experiment import experiment_report, require_sound
 from uplift import columns
 from uplift.config import Config
-from uplift.errors import OverlapError
+from uplift.errors import ExperimentError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.data import TrainingData
+from uplift.learners.companions import COMPANIONS, save_companion
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
+from uplift.selection.competition import compete
+from uplift.selection.plans import plan_settings
+from uplift.selection.refits import halves, sequential_tests
+from uplift.selection.report import training_report
 from uplift.selection.search import plans_with, search
-from uplift.selection.trial import Trial, chosen, hold_trial
+from uplift.selection.trial import Trial, chosen
 from uplift.selection.tuning import TuningTrial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
 from uplift.spark.training_rows import TrainingRows, training_rows
+from uplift.tracking.card import Origin, card_markdown, model_card
 from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
-from uplift.tracking.runs import Findings, Lesson, Setting, log_model_run, log_trial, numbers_in
+from uplift.tracking.runs import (
+    Findings,
+    Lesson,
+    Setting,
+    log_findings,
+    log_model_run,
+    log_trial,
+    numbers_in,
+)
 from uplift.tracking.store import TrackingStore, open_store
 from uplift.workspace import Workspace, write_document
 
 log = logging.getLogger(__name__)
+
+Document = dict[str, object]
 
 # Kept out of the tracking store: where secrets may stand.
 SECRET = {"tracking": {"uri"}, "spark": {"settings"}}
@@ -85,8 +102,32 @@ def run(spark: SparkSession, config: Config) -> None:
             parameters=attempt.flat(),
             findings=Findings(metrics=attempt.named_metrics()),
         )
-    report = {**training_report(trials, best, config), "tuning": [asdict(a) for a in searched]}
+    save_companions(rows, trials, best, model, config)
+    tested = sequential_tests(
+        {trial.name: trial.plan for trial in trials if trial.plan.learner != RESPONSE},
+        rows.data(columns.CONVERSION),
+        columns.CONVERSION,
+        len(config.campaign.arms.names),
+        categorical=rows.encoder.categorical_indices,
+        n_folds=config.evaluation.gate.sequential_folds,
+        salt=f"{config.training.salt}:parts",
+        how=config.evaluation,
+    )
+    report = training_report(
+        trials,
+        best,
+        tested,
+        arms=config.campaign.arms,
+        model_version=model.version,
+        outcome=config.campaign.value.basis,
+        folds=config.training.folds,
+    )
+    card = card_of(model, rows, best, config)
+    report["tuning"] = [asdict(attempt) for attempt in searched]
     write_document(workspace.report("training"), report)
+    write_document(workspace.report("model_card"), card)
+    findings = Findings(documents={"model_card.json": card}, pages={"card.md": card_markdown(card)})
+    log_findings(store, findings, run_id=version.run_id)
     event(
         log,
         "model.trained",
@@ -124,7 +165,7 @@ def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
 def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
     """What ``training.tuning`` tried; none where it is null."""
     return search(
-        data_of(rows, config),
+        rows.data(config.campaign.value.basis),
         config.campaign.value.basis,
         config.training,
         config.campaign,
@@ -142,60 +183,40 @@ def _tell(trial: TuningTrial) -> None:
     event(log, "tuning.tried", number=trial.number, state=trial.state, autoc=autoc)
 
 
-def data_of(rows: TrainingRows, config: Config) -> TrainingData:
-    """The rows with the outcome that pays."""
-    return TrainingData(
-        rows.features,
-        rows.arm,
-        rows.outcomes[config.campaign.value.basis],
-        rows.propensity,
-        cluster=rows.cluster,
-        propensities=rows.propensities,
-    )
-
-
 def compare(
     rows: TrainingRows, config: Config, searched: Sequence[TuningTrial] = ()
 ) -> list[Trial]:
     """Try every candidate, in the order of the config, what a search found, the response model.
 
-    They are judged by the outcome that pays. A candidate whose method is not valid for this log's
-    propensities steps aside with a warning; if none is left, that is the error.
+    They are judged by the outcome that pays.
     """
-    data = data_of(rows, config)
-    plans = plans_with(searched, config.training, config.campaign, LocalTrainer())
-    trials: list[Trial] = []
-    refusals = []
-    for name, plan in plans.items():
-        start = time.monotonic()
+    outcome = config.campaign.value.basis
+    return compete(
+        plans_with(searched, config.training, config.campaign, LocalTrainer()),
+        rows.data(outcome),
+        outcome,
+        len(config.campaign.arms.names),
+        categorical=rows.encoder.categorical_indices,
+        n_folds=config.training.folds,
+        salt=f"{config.training.salt}:validation",
+        how=config.evaluation,
+    )
+
+
+def save_companions(
+    rows: TrainingRows, trials: Sequence[Trial], best: Trial, model: UpliftModel, config: Config
+) -> None:
+    """Fit the response model and two halves of the challenger, and put them into the workspace."""
+    parts = halves(rows.data(columns.CONVERSION), salt=f"{config.training.salt}:halves")
+    wanted = [(trial.plan, rows) for trial in trials if trial.plan.learner == RESPONSE]
+    wanted += [(best.plan, rows.where(part)) for part in parts]
+    for name, (plan, part) in zip(COMPANIONS, wanted, strict=True):
         try:
-            trial = hold_trial(
-                name,
-                plan,
-                data,
-                config.campaign.value.basis,
-                len(config.campaign.arms.names),
-                categorical=rows.encoder.categorical_indices,
-                n_folds=config.training.folds,
-                salt=f"{config.training.salt}:validation",
-                how=config.evaluation,
-            )
-        except OverlapError as refusal:
-            event(log, "candidate.refused", level=logging.WARNING, candidate=name, why=str(refusal))
-            refusals.append(refusal)
+            companion = fit(part, name, plan, config, digest=model.metadata[TRAINING_SET])
+        except ExperimentError as error:
+            event(log, "companion.lacking", level=logging.WARNING, companion=name, why=str(error))
             continue
-        trials.append(trial)
-        event(
-            log,
-            "candidate.tried",
-            candidate=name,
-            autoc=trial.autoc.estimate,
-            autoc_standard_error=trial.autoc.standard_error,
-            seconds=round(time.monotonic() - start, 1),
-        )
-    if len(refusals) == len(plans) - 1:
-        raise refusals[0]
-    return trials
+        save_companion(Workspace(config.workspace), name, companion, challenger=model)
 
 
 def fit(
@@ -216,21 +237,16 @@ def fit(
     )
 
 
-def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
-    """The report ``training``: who was tried, how well each ranked, and who was chosen."""
-    return {
-        "chosen": best.name,
-        "outcome": config.campaign.value.basis,
-        "folds": config.training.folds,
-        "trials": {
-            trial.name: {
-                "learner": trial.plan.learner,
-                "is_baseline": trial.plan.learner == RESPONSE,
-                "autoc": trial.autoc.to_document(),
-            }
-            for trial in trials
-        },
-    }
+def card_of(model: UpliftModel, rows: TrainingRows, trial: Trial, config: Config) -> Document:
+    """The model card, as far as training knows it."""
+    origin = Origin(
+        table=TRAINING_SET,
+        digest=model.metadata[TRAINING_SET],
+        n_rows=len(rows.arm),
+        experiment_verdict=str(experiment_report(config)["verdict"]),
+        overridden_by=config.experiment.override_failed_verdict_by,
+    )
+    return model_card(model, rows.features, origin=origin, validation=numbers_of(trial))
 
 
 def enter(
@@ -275,13 +291,6 @@ def settings(config: Config) -> dict[str, Setting]:
         "outcomes": ", ".join(outcomes_of(config)),
         "override_failed_verdict_by": config.experiment.override_failed_verdict_by,
     }
-
-
-def plan_settings(plan: Plan) -> dict[str, Setting]:
-    """A plan, flat."""
-    options = {name: str(value) for name, value in asdict(plan.options).items()}
-    booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
-    return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}
 
 
 def numbers_of(trial: Trial) -> dict[str, float]:

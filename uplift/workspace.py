@@ -40,6 +40,10 @@ class Workspace:
         """The graphs of a model for other runtimes."""
         return self.root / "onnx" / model_version
 
+    def companion(self, name: str) -> Path:
+        """The bundle of a model that was fitted beside the challenger, to judge it by."""
+        return self.root / "companions" / name
+
     @property
     def published(self) -> Path:
         """Immutable snapshots and the pointer ``CURRENT``."""

@@ -16,6 +16,7 @@ from uplift.config import Config
 from uplift.errors import ModelNotReadyError, VersionMismatchError
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
+from uplift.learners.companions import load_companions
 from uplift.learners.model import UpliftModel, load_model
 from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, CHAMPION, Alias, RegisteredVersion, version_at
@@ -96,12 +97,54 @@ def test_a_model_that_proves_itself_becomes_champion_and_stands_in_the_workspace
     assert promotion["model_version"] == effective.served.version
     reasons = promotion["reasons"]
     assert isinstance(reasons, list)
-    assert "AUTOC above 0: coupon" in reasons[0]
-    assert [reason.split("than ")[1].split(" ")[0] for reason in reasons[1:]] == [
+    assert "coupon_10 p = below 0.0001 in 3 tests of" in reasons[1]
+    assert [reason.split("more than ")[1].split(" ")[0] for reason in reasons[4:]] == [
         "nobody",
         "everybody:coupon_5",
         "everybody:coupon_10",
     ]
+
+
+def test_the_report_sets_the_response_model_beside_and_a_page_tells_it_all(
+    effective: Judged,
+) -> None:
+    found = effective.report("evaluation")
+    told = found["gate_evidence"]["coupon_10"]  # type: ignore[index]
+    assert told["two_rankings"]["by_uplift"]["low"] > 0
+    assert told["two_rankings"]["difference"]["estimate"] is not None
+    assert told["stability"]["verdict"] == "pass"
+    assert found["policies"]["model"]["dr_value"]["estimate"] is not None  # type: ignore[index]
+    page = effective.workspace.page("evaluation").read_text(encoding="utf-8")
+    assert "picked by who buys" in page
+
+
+def test_the_card_tells_what_moves_the_effects_and_what_the_gate_said(
+    effective: Judged, tmp_path: Path
+) -> None:
+    card = effective.report("model_card")
+    assert card["model_version"] == effective.served.version
+    importance = {
+        name: found["importance"]
+        for name, found in card["effects"]["coupon_10"].items()  # type: ignore[index]
+    }
+    assert importance["region"] > 5 * importance["age"]
+    assert card["gate"] == effective.report("promotion")["reasons"]
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=effective.at(CHALLENGER).run_id,
+        dst_path=str(tmp_path),
+        tracking_uri=effective.store.uri,
+    )
+    text = Path(kept, "pages", "card.md").read_text(encoding="utf-8")
+    assert f"# Model {effective.served.version}" in text
+    assert "AUTOC of coupon_10: 0." in text
+
+
+def test_companions_of_another_model_are_left_aside(copied: Judged) -> None:
+    ours = load_companions(copied.workspace, copied.served)
+    assert ours.response is not None
+    assert ours.halves is not None
+    other = load_companions(copied.workspace, ours.halves[0])
+    assert (other.response, other.halves) == (None, None)
 
 
 def test_the_report_and_the_run_tell_the_same_numbers(effective: Judged, tmp_path: Path) -> None:
@@ -121,6 +164,8 @@ def test_the_report_and_the_run_tell_the_same_numbers(effective: Judged, tmp_pat
     for name in ("evaluation", "promotion"):
         document = read_document(Path(kept, "documents", f"{name}.json"), made_by="")
         assert document == effective.report(name)
+    page = Path(kept, "pages", "evaluation.html").read_bytes()
+    assert page == effective.workspace.page("evaluation").read_bytes()
     assert {path.name for path in Path(kept, "figures").iterdir()} == {
         "qini.png",
         "uplift_by_bin.png",
@@ -164,7 +209,8 @@ def test_a_harmful_challenger_is_refused_and_the_champion_stays(
     assert copied.at(CHAMPION).model_version == good.version
     words = " ".join(promotion["reasons"])  # type: ignore[arg-type]
     assert "does not beat chance" in words
-    assert "less than champion, more than one standard error" in words
+    assert "less than champion, more than the tolerance" in words
+    assert "Run jobs/train_model again" in words  # its refits are another model's
     assert f"The champion {good.version} stays." in words
 
 

@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-import uplift.evaluation.policy_value as numpy_path
+import uplift.evaluation.policy_sums as numpy_path
 import uplift.spark.policy_sums as spark_path
 from uplift.arms import Arms
 from uplift.errors import ContractError, ExperimentError
-from uplift.evaluation.policy_value import PolicySums
+from uplift.evaluation.policy_sums import PolicySums
 from uplift.hashing import hash_keys
 
 pytestmark = pytest.mark.spark
@@ -32,6 +32,7 @@ def rows() -> pd.DataFrame:
             "propensity": rng.uniform(0.2, 0.6, 120),
             "revenue": rng.lognormal(2, 1, 120),
             "model": rng.integers(0, 3, 120),
+            "expected value": rng.lognormal(2, 1, (120, 3)).tolist(),
             "last.night": rng.integers(0, 2, 120),
         }
     )
@@ -43,7 +44,9 @@ def frame(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
 
 
 def summed(frame: DataFrame, decisions: tuple[str, ...] = ("model", "last.night")) -> PolicySums:
-    return spark_path.policy_sums(frame, decisions, outcome="revenue", arms=ARMS, **DRAW)
+    return spark_path.policy_sums(
+        frame, decisions, outcome="revenue", arms=ARMS, expected="expected value", **DRAW
+    )
 
 
 def assert_same_bits(found: PolicySums, expected: PolicySums) -> None:
@@ -60,12 +63,18 @@ def test_spark_gives_the_bits_of_numpy_whatever_the_partitions(
         rows["propensity"],
         {"model": rows["model"], "last.night": rows["last.night"]},
         arms=ARMS,
+        expected=np.array(rows["expected value"].tolist()),
         keys=hash_keys(rows["cluster_id"]),
         **DRAW,
     )
     assert expected.names[3:] == ("model", "last.night")
     assert_same_bits(summed(frame.coalesce(1)), expected)
     assert_same_bits(summed(frame.orderBy("revenue").repartition(5)), expected)
+
+
+def test_without_expected_outcomes_there_is_no_doubly_robust_value(frame: DataFrame) -> None:
+    found = spark_path.policy_sums(frame, (), outcome="revenue", arms=ARMS, **DRAW)
+    assert found.a is None
 
 
 def test_constant_policies_need_no_decisions(frame: DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Plans of the candidates that a configuration names, and of the baseline they must beat."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from uplift.config import Campaign, Candidate, Training
 from uplift.forest import ForestSettings
@@ -59,3 +60,10 @@ def _plan_of(
             linear=(LinearSettings(l2=candidate.linear.l2) if candidate.base == "linear" else None),
         ),
     )
+
+
+def plan_settings(plan: Plan) -> dict[str, str | int | float | bool]:
+    """A plan, flat."""
+    options = {name: str(value) for name, value in asdict(plan.options).items()}
+    booster = {f"booster.{name}": value for name, value in plan.parameters.items()}
+    return {"learner": plan.learner, "rounds": plan.rounds, **options, **booster}

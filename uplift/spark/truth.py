@@ -4,7 +4,7 @@ The truth of a customer is an outcome per arm, so an oracle is just one more mod
 goes through the same metric, its allocation through the same budget.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,19 +12,22 @@ from pyspark.sql import functions as F
 from uplift import columns
 from uplift.arms import CONTROL, Arms
 from uplift.evaluation.metrics import autoc
+from uplift.evaluation.ranked_sums import RankedSums
+from uplift.evaluation.two_rankings import added_outcomes
 from uplift.policy import Policy, ValueRule
 from uplift.spark.allocation import allocation_report, decided_customers, price_budget
 from uplift.spark.ranked_sums import ranked_sums
 
 TRUE_CONVERSION = "true_conversion"  # array<double>, arms 0..K
 TRUE_REVENUE = "true_revenue"  # array<double>, arms 0..K, euro
+RESPONSE = "response"  # what a response model expects, whatever the arm
 
 Document = dict[str, object]
 
 _OUTCOME = "outcome_in_arm"
 
 
-def true_effects(expected: DataFrame, arms: Arms, *, max_blocks: int) -> Document:
+def true_effects(expected: DataFrame, arms: Arms, *, max_blocks: int, share: float) -> Document:
     """Per treatment: the true average effect, and how well the model finds whom it works for.
 
     AUTOC is that of the metric with the noise taken out: every unit stands in every arm with its
@@ -32,12 +35,15 @@ def true_effects(expected: DataFrame, arms: Arms, *, max_blocks: int) -> Documen
     measured AUTOC should cover.
 
     Args:
-        expected: Held-out units with ``expected_conversion`` and ``true_conversion``.
+        expected: Held-out units with ``expected_conversion`` and ``true_conversion``; and
+            ``response``, if there is a response model, its priority.
         arms: Of the campaign.
         max_blocks: As in ``ranked_sums``.
+        share: Of the units that get the coupon where rankings are compared.
 
     Returns:
-        ``{<arm>: {true_ate, predicted_ate, correlation, autoc: {model, oracle}}}``, JSON values.
+        ``{<arm>: {true_ate, predicted_ate, correlation, autoc: {model, oracle, response},
+        added_per_1000: {model, oracle, response}}}``, JSON values; no response without its model.
     """
     numbers = range(1, arms.n_treatments + 1)
     means = expected.agg(
@@ -52,23 +58,29 @@ def true_effects(expected: DataFrame, arms: Arms, *, max_blocks: int) -> Documen
     ).collect()[0]
     rankings = [_effect(columns.EXPECTED_CONVERSION, k) for k in numbers]
     oracles = [_effect(TRUE_CONVERSION, k) for k in numbers]
+    responses = [F.col(RESPONSE)] if RESPONSE in expected.columns else []
     sums = ranked_sums(
-        _in_every_arm(expected, arms),
-        [*rankings, *oracles],
+        _in_every_arm(expected, arms, responses),
+        [*rankings, *oracles, *responses],
         outcome=_OUTCOME,
         n_arms=len(arms.names),
         replicates=0,
         seed=0,
         max_blocks=max_blocks,
     )
+
+    def rankings_of(k: int) -> dict[str, RankedSums]:
+        found = {"model": sums[k - 1], "oracle": sums[arms.n_treatments + k - 1]}
+        return {**found, "response": sums[-1]} if responses else found
+
     return {
         arms.names[k]: {
             "true_ate": means[f"true_{k}"],
             "predicted_ate": means[f"predicted_{k}"],
             "correlation": means[f"correlation_{k}"],
-            "autoc": {
-                "model": float(autoc(sums[k - 1], k)[0]),
-                "oracle": float(autoc(sums[arms.n_treatments + k - 1], k)[0]),
+            "autoc": {who: float(autoc(s, k)[0]) for who, s in rankings_of(k).items()},
+            "added_per_1000": {
+                who: float(added_outcomes(s, k, share)[0]) for who, s in rankings_of(k).items()
             },
         }
         for k in numbers
@@ -160,12 +172,13 @@ def _profits(frame: DataFrame, arms: Mapping[str, Column], value: ValueRule) -> 
     return {name: found[name].asDict() for name in arms}
 
 
-def _in_every_arm(expected: DataFrame, arms: Arms) -> DataFrame:
+def _in_every_arm(expected: DataFrame, arms: Arms, further: Sequence[Column]) -> DataFrame:
     """Every unit once per arm, with its true chance as outcome: an experiment without noise."""
     rows = expected.select("*", F.posexplode(TRUE_CONVERSION).alias(columns.ARM, _OUTCOME))
     return rows.select(
         columns.EXPECTED_CONVERSION,
         TRUE_CONVERSION,
+        *further,
         columns.ARM,
         _OUTCOME,
         F.lit(1.0 / len(arms.names)).alias(columns.PROPENSITY),
