@@ -22,12 +22,16 @@ class PeerTrainer:
     All peers agree on the bins of the features first: from all rows, or from ``bin_rows`` of them
     that lie at equal steps in the order of the log (peer after peer, each with its rows in order).
     So cutting the same order elsewhere changes no bin, and the trees are those of one process with
-    these bins, as ``PeerTrainer`` alone is one; up to ``bin_rows`` rows, those of ``LocalTrainer``.
-    Sums are added up in the order of peers: the same rows in the same shares give the same bits,
-    other shares may differ in the last bit of a sum, and then between splits that are equally good.
+    these bins, which ``PeerTrainer`` alone is; up to ``bin_rows`` rows, those of ``LocalTrainer``.
+    Sums are added up in the order of peers: the same rows in the same shares give the same bits;
+    other shares may differ in the last bit of a sum, and so between splits that are equally good.
 
-    With ``bagging_fraction`` below 1 each peer draws among its own rows, and with ``extra_trees``
-    each draws thresholds for its own features: as good a model, but not that of one process.
+    It is as good a model, but not that of one process, where LightGBM lets peers differ: in
+    ``bagging_fraction`` (each draws among its own rows), ``extra_trees`` and
+    ``feature_fraction_bynode`` (each draws for its own features); and where a limit on the rows of
+    a leaf or a category decides between splits of a booster whose rows do not weigh the same (a
+    ``binary`` objective, or weights): one process counts the rows of a leaf, peers know them from
+    sums of hessians.
 
     Attributes:
         peers: Who holds the other rows.
