@@ -2,11 +2,14 @@
 
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
-so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
-the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
-child run for every candidate and one for the response model that is there to be beaten. An
-experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
-names who answers for it.
+so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. With
+``training.trainer: spark`` that last fit takes all rows, wherever they are, while comparing makes
+do with the ``training.max_rows`` that one machine holds: it fits each candidate several times, and
+who ranks best shows in fewer rows than it takes to rank as well as possible. Writes the report
+``training``, and to MLflow a run with that model, registered as ``challenger``, with a child run
+for every candidate and one for the response model that is there to be beaten. An experiment that
+failed its checks is refused, unless ``experiment.override_failed_verdict_by`` names who answers for
+it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
 
@@ -31,12 +34,13 @@ from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
-from uplift.learners.families import RESPONSE
+from uplift.learners.families import FOREST, RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
 from uplift.selection.plans import plans_of
 from uplift.selection.trial import Trial, chosen, hold_trial
+from uplift.spark.distributed_fit import fit_on_spark
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
@@ -64,8 +68,12 @@ def run(spark: SparkSession, config: Config) -> None:
     rows = rows_to_learn_from(table, config)
     trials = compare(rows, config)
     best = chosen(trials)
-    model = fit(rows, best.name, best.plan, config, digest=found.digest)
-    version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
+    if config.training.trainer == "spark" and can_be_distributed(best.plan):
+        model, n_rows = fit_distributed(table, best.name, best.plan, config, digest=found.digest)
+    else:
+        model = fit(rows, best.name, best.plan, config, digest=found.digest)
+        n_rows = len(rows.arm)
+    version = enter(store, model, rows, n_rows, found, config, alias=CHALLENGER, trial=best)
     for trial in trials:
         log_trial(
             store,
@@ -82,7 +90,7 @@ def run(spark: SparkSession, config: Config) -> None:
         learner=best.plan.learner,
         model_version=model.version,
         registered_version=version.number,
-        rows=len(rows.arm),
+        rows=n_rows,
         rows_available=rows.n_available,
         features=rows.encoder.n_features,
         outcomes=list(model.outcomes),
@@ -98,7 +106,7 @@ def outcomes_of(config: Config) -> list[str]:
 
 
 def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
-    """The training split, on the driver."""
+    """The training split, on the driver: all of it, or a sample."""
     return training_rows(
         training_set.where(F.col(columns.SPLIT) == TRAIN),
         feature_columns(config.features),
@@ -177,6 +185,34 @@ def fit(
     )
 
 
+def can_be_distributed(plan: Plan) -> bool:
+    """Whether the learner is made of boosters; a forest is grown from the sample."""
+    is_forest = plan.learner == FOREST
+    if is_forest:
+        event(log, "training.sampled", level=logging.WARNING, learner=plan.learner)
+    return not is_forest
+
+
+def fit_distributed(
+    training_set: DataFrame, candidate: str, plan: Plan, config: Config, *, digest: str
+) -> tuple[UpliftModel, int]:
+    """Fit a candidate on the whole training split, where it lies; the model and how many rows."""
+    done = fit_on_spark(
+        training_set.where(F.col(columns.SPLIT) == TRAIN),
+        feature_columns(config.features),
+        outcomes_of(config),
+        arms=config.campaign.arms,
+        plan=plan,
+        workers=config.training.workers,
+        peer_timeout_s=config.training.peer_timeout_s,
+        salt=config.training.salt,
+        source=str(Workspace(config.workspace).table(TRAINING_SET)),
+        metadata={"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest},
+    )
+    event(log, "model.fitted_on_spark", rows=done.n_rows, workers=done.n_workers)
+    return done.model, done.n_rows
+
+
 def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
     """The report ``training``: who was tried, how well each ranked, and who was chosen."""
     return {
@@ -198,13 +234,14 @@ def enter(
     store: TrackingStore,
     model: UpliftModel,
     rows: TrainingRows,
+    n_rows: int,
     found: Fingerprint,
     config: Config,
     *,
     alias: Alias,
     trial: Trial | None = None,
 ) -> RegisteredVersion:
-    """Log the training as a run, and register its model; ``trial``: what spoke for it."""
+    """Log the training on ``n_rows`` as a run, and register its model; ``trial`` spoke for it."""
     source = Workspace(config.workspace).table(TRAINING_SET)
     return log_model_run(
         store,
@@ -215,7 +252,7 @@ def enter(
         code=code_version(),
         findings=Findings(
             metrics={
-                "training.rows": float(len(rows.arm)),
+                "training.rows": float(n_rows),
                 "training.rows_available": float(rows.n_available),
                 **(numbers_of(trial) if trial else {}),
             },

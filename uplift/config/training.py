@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from uplift.config.section import Count, Folds, Name, Section
+from uplift.config.section import Count, Folds, Name, Positive, Section
 
 Booster = dict[str, bool | int | float | str]
 
@@ -75,6 +75,9 @@ class Training(Section):
     salt: str
     seed: int
     max_rows: Count
+    trainer: Literal["local", "spark"]
+    workers: Count | None
+    peer_timeout_s: Positive
     booster: Booster
     rounds: Count
 

@@ -78,7 +78,8 @@ class LocalTrainer:
                 outcome,
                 weight=weight,
                 init_score=init_score,
-                **columns_of(features, categorical),
+                feature_name=names_of(features),
+                categorical_feature=list(categorical),
             )
             booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
         return str(booster.model_to_string())
@@ -114,12 +115,9 @@ def booster_settings(
     return settings
 
 
-def columns_of(features: Matrix, categorical: Sequence[int]) -> dict[str, list[str] | list[int]]:
-    """What LightGBM is told of the columns: names without meaning, and which hold categories."""
-    return {
-        "feature_name": [f"f{index}" for index in range(features.shape[1])],
-        "categorical_feature": list(categorical),
-    }
+def names_of(features: Matrix) -> list[str]:
+    """What LightGBM calls the columns; the names mean nothing."""
+    return [f"f{index}" for index in range(features.shape[1])]
 
 
 @contextmanager

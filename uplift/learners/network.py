@@ -8,15 +8,16 @@ they hold it, listen to everybody, and spin for ever when a peer dies.
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from uplift.learners.peers import Buffer, Peers
 
 _Rows = TypeVar("_Rows")
 _Result = TypeVar("_Result")
 _Sizes = ctypes.POINTER(ctypes.c_int32)
+Sizes: TypeAlias = Sequence[int]  # as Python sees it
 
 # The types of LightGBM's include/LightGBM/meta.h.
 _REDUCE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int32)
@@ -91,7 +92,15 @@ def _network(peers: Peers, give_up: Callable[[BaseException], None]) -> Iterator
     import lightgbm
 
     def reduce_scatter(
-        have: int, _: int, width: int, starts: _Sizes, sizes: _Sizes, n: int, out: int, __: int, add
+        have: int,
+        _: int,
+        width: int,
+        starts: Sizes,
+        sizes: Sizes,
+        n: int,
+        out: int,
+        __: int,
+        add: Sizes,
     ) -> None:
         try:
             heard = peers.exchange([_view(have + starts[peer], sizes[peer]) for peer in range(n)])
@@ -104,7 +113,7 @@ def _network(peers: Peers, give_up: Callable[[BaseException], None]) -> Iterator
             give_up(error)
 
     def all_gather(
-        have: int, _: int, starts: _Sizes, sizes: _Sizes, n: int, out: int, __: int
+        have: int, _: int, starts: Sizes, sizes: Sizes, n: int, out: int, __: int
     ) -> None:
         try:
             heard = peers.exchange([_view(have, sizes[peers.rank])] * n)
@@ -114,7 +123,7 @@ def _network(peers: Peers, give_up: Callable[[BaseException], None]) -> Iterator
             give_up(error)
 
     functions = _REDUCE_SCATTER(reduce_scatter), _ALL_GATHER(all_gather)  # kept while in use
-    library = lightgbm.basic._LIB
+    library = vars(lightgbm.basic)["_LIB"]  # the C API; Python's own knows sockets alone
     pointers = [ctypes.cast(function, ctypes.c_void_p) for function in functions]
     library.LGBM_NetworkInitWithFunctions(peers.size, peers.rank, *pointers)
     try:

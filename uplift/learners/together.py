@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from uplift.errors import ExperimentError
 from uplift.learners.base import Matrix, Objective, Parameters, Vector
-from uplift.learners.boosting import booster_settings, columns_of, refusals_named
+from uplift.learners.boosting import booster_settings, names_of, refusals_named
 from uplift.learners.network import train_in_step
 from uplift.learners.peers import ALONE, Peers, gather
 
@@ -84,10 +84,12 @@ class PeerTrainer:
                 "num_machines": self.peers.size,
                 "pre_partition": True,
             }
-        columns = columns_of(features, categorical)
+        names, categories = names_of(features), list(categorical)
 
         def bin_rows() -> lightgbm.Dataset:
-            bins = lightgbm.Dataset(sample, params=settings, **columns).construct()
+            bins = lightgbm.Dataset(
+                sample, params=settings, feature_name=names, categorical_feature=categories
+            ).construct()
             rows = lightgbm.Dataset(
                 features,
                 outcome,
@@ -95,7 +97,8 @@ class PeerTrainer:
                 init_score=init_score,
                 reference=bins,
                 params=bins.params,
-                **columns,
+                feature_name=names,
+                categorical_feature=categories,
             )
             return rows.construct()
 
@@ -111,8 +114,8 @@ class PeerTrainer:
         counts = [int(n[0]) for n in gather(np.array([float(len(features))]), self.peers)]
         if min(counts) == 0:
             raise ExperimentError(
-                f"task {counts.index(0)} of {len(counts)} has none of the {sum(counts)} rows that a "
-                "booster learns from. Take fewer `training.workers`, or `training.trainer: local`."
+                f"task {counts.index(0)} of {len(counts)} has none of the {sum(counts)} rows that "
+                "a booster learns from. Take fewer `training.workers`, or `trainer: local`."
             )
         first = sum(counts[: self.peers.rank])
         chosen = at_equal_steps(sum(counts), self.bin_rows) - first

@@ -162,7 +162,7 @@ def _workers(frame: DataFrame, wanted: int | None, n_rows: int) -> int:
     context = frame.sparkSession.sparkContext._jsc.sc()
     slots = context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile())
     if wanted is None:
-        return max(1, min(slots, n_rows // LEAST_ROWS))
+        return max(1, min(int(slots), n_rows // LEAST_ROWS))
     if wanted > slots:
         raise ConfigError(
             f"`training.workers` is {wanted}, but Spark runs {slots} tasks at once, and tasks that "
@@ -195,23 +195,22 @@ def _fit_share(task: _Task) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.
 
     def fit(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = BarrierTaskContext.get()
+        answer: dict[str, object] = {}
         try:
             ensembles = _learn_together(context, batches, task)
         except PeerLostError:
             raise  # fails the stage, and Spark tries again
         except UpliftError as mistake:
-            answer = {"mistake": type(mistake).__name__, "why": str(mistake), "ensembles": None}
+            answer = {"mistake": type(mistake).__name__, "why": str(mistake)}
         else:
-            answer = {"mistake": None, "why": None, "ensembles": pickle.dumps(ensembles)}
+            answer = {"ensembles": pickle.dumps(ensembles)}
         if context.partitionId() == 0:
             yield pa.RecordBatch.from_pylist([answer], _SCHEMA)
 
     return fit
 
 
-_SCHEMA = pa.schema(
-    [("mistake", pa.string()), ("why", pa.string()), ("ensembles", pa.binary())]
-)
+_SCHEMA = pa.schema([("mistake", pa.string()), ("why", pa.string()), ("ensembles", pa.binary())])
 
 
 def _learn_together(
@@ -231,9 +230,7 @@ def _learn_together(
         addresses = agreed(context, read, timeout_s=task.timeout_s)
 
         def learn() -> str:
-            mesh = connect(
-                listener, rank, addresses, secret=task.secret, timeout_s=task.timeout_s
-            )
+            mesh = connect(listener, rank, addresses, secret=task.secret, timeout_s=task.timeout_s)
             with closing(mesh):
                 fitted.update(_fit(shares.pop(), mesh, task, num_threads=context.cpus()))
             return " ".join(ensemble.digest() for ensemble in fitted.values())

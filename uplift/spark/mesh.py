@@ -1,8 +1,8 @@
 """A mesh of sockets between tasks that run together: each with each, authenticated, in lockstep.
 
-Ports are not chosen: every task listens on a free one before it tells anybody, and keeps it. Whoever
-connects must prove, without saying it, that it knows the secret of this run. Rows and sums then
-travel as they are: the network is trusted as far as Spark's own exchange trusts it.
+Ports are not chosen: every task listens on a free one before it tells anybody, and keeps it until
+all have met. Whoever connects must prove, without saying it, that it knows the secret of this run.
+Rows and sums then travel as they are: the network is trusted as far as Spark's own exchange is.
 """
 
 import hashlib
@@ -186,9 +186,7 @@ def connect(
                     link, _ = listener.accept()
                 except TimeoutError as error:
                     names = [_name(peer, addresses) for peer in sorted(missing)]
-                    raise _silent(
-                        names, rank, len(addresses), "did not come", timeout_s
-                    ) from error
+                    raise _silent(names, rank, len(addresses), "did not come", timeout_s) from error
                 caller = _answer(link, rank, secret)
                 if caller in missing:
                     links[caller] = link
