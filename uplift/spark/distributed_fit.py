@@ -38,6 +38,9 @@ from uplift.spark.shares import Share, read_share
 
 LEAST_ROWS = 50_000  # of a task, where nobody says how many there shall be
 
+# How a line begins that tells what happened: the last of a Python traceback, or Spark's own words.
+_REASON = r"(?!py4j|java|Caused)[\w.]+(Error|Exception|Failure)\b.*[:(]"
+
 _ANSWER = "mistake string, why string, ensembles binary"
 
 
@@ -123,7 +126,8 @@ def fit_on_spark(
     numbered = shares.toDF(*map(str, range(len(shares.columns))))
     answers = numbered.mapInArrow(_fit_share(task), _ANSWER, barrier=True)
     try:
-        [answer] = answers.collect()
+        # behind an exchange, because Spark runs a failed barrier stage again only if it is not last
+        [answer] = answers.repartition(1).collect()
     except (PySparkException, Py4JError) as error:
         raise _told(error, n_workers) from error
     if answer["mistake"] is not None:
@@ -265,8 +269,9 @@ def _told(error: Exception, n_workers: int) -> UpliftError:
     lost = re.findall(r"PeerLostError: (.*)", str(error))
     if lost:
         return PeerLostError(f"training with {n_workers} tasks failed: {lost[-1]}")
-    reason = " ".join(str(error).split())[:300]
-    return UpliftError(
-        f"training with {n_workers} tasks failed: {reason} ... Look into the executors' logs; out "
-        "of memory is a usual reason: give executors more, or take more `training.workers`."
+    lines = [line for line in str(error).splitlines() if re.match(_REASON, line)]
+    return PeerLostError(
+        f"training with {n_workers} tasks failed: {(lines or [str(error)])[-1][:300]} Look into "
+        "the executors' logs; out of memory is a usual reason: give executors more, or take more "
+        "`training.workers`."
     )
