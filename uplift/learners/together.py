@@ -10,7 +10,7 @@ from uplift.errors import ExperimentError
 from uplift.learners.base import Matrix, Objective, Parameters, Vector
 from uplift.learners.boosting import booster_settings, names_of, refusals_named
 from uplift.learners.network import train_in_step
-from uplift.learners.peers import ALONE, Peers, gather
+from uplift.learners.peers import ALONE, Peers, gather, total
 
 BIN_SAMPLE_ROWS = 200_000  # LightGBM's own default
 
@@ -26,12 +26,12 @@ class PeerTrainer:
     Sums are added up in the order of peers: the same rows in the same shares give the same bits;
     other shares may differ in the last bit of a sum, and so between splits that are equally good.
 
-    It is as good a model, but not that of one process, where LightGBM lets peers differ: in
-    ``bagging_fraction`` (each draws among its own rows), ``extra_trees`` and
-    ``feature_fraction_bynode`` (each draws for its own features); and where a limit on the rows of
-    a leaf or a category decides between splits of a booster whose rows do not weigh the same (a
-    ``binary`` objective, or weights): one process counts the rows of a leaf, peers know them from
-    sums of hessians.
+    It is as good a model, but not that of one process, where LightGBM itself lets peers differ. With
+    ``bagging_fraction`` each draws among its own rows; with ``extra_trees`` and
+    ``feature_fraction_bynode`` for its own features. One process counts the rows of a leaf, peers
+    know them from sums of hessians, which are not counts where rows do not weigh the same (a
+    ``binary`` objective, or weights): then limits on the rows of a leaf or a category, where they
+    bind, and splits of categories can differ, and so can monotone columns beside categories.
 
     Attributes:
         peers: Who holds the other rows.
@@ -84,6 +84,11 @@ class PeerTrainer:
                 "num_machines": self.peers.size,
                 "pre_partition": True,
             }
+        start = 0.0
+        if objective == "regression" and init_score is None and self.peers.size > 1:
+            # LightGBM would start at the mean of the peers' means, whatever their sizes.
+            start = _average(outcome, weight, self.peers)
+            init_score = np.full(len(outcome), start)
         names, categories = names_of(features), list(categorical)
 
         def bin_rows() -> lightgbm.Dataset:
@@ -104,6 +109,11 @@ class PeerTrainer:
 
         def fit(rows: lightgbm.Dataset) -> str:
             booster = lightgbm.train(settings, rows, num_boost_round=rounds)
+            if start:  # what all rows start at is part of this booster, in the leaves of a tree
+                for leaf in range(
+                    booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]
+                ):
+                    booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + start)
             return str(booster.model_to_string())
 
         with refusals_named(parameters):
@@ -124,6 +134,12 @@ class PeerTrainer:
             return features, True
         sample = np.concatenate(gather(features[ours], self.peers))
         return sample, sum(counts) <= self.bin_rows
+
+
+def _average(outcome: Vector, weight: Vector | None, peers: Peers) -> float:
+    weights = np.ones(len(outcome)) if weight is None else weight
+    weighted, heads = total(np.array([(outcome * weights).sum(), weights.sum()]), peers)
+    return float(weighted / heads)
 
 
 def at_equal_steps(n_rows: int, most: int) -> npt.NDArray[np.int64]:
