@@ -27,9 +27,8 @@ ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
 # A dot in a name, which Spark takes for a field.
 FEATURES = [FeatureColumn("age.years", "numeric"), FeatureColumn("region", "categorical")]
 BY_HESSIAN = {"num_leaves": 4, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 20.0}
-LOG = training_set(effect=0.25, n=3000).rename_columns(
-    lambda name: "age.years" if name == "age" else name
-)
+LOG = training_set(effect=0.25, n=3000)
+LOG = LOG.rename_columns(["age.years" if name == "age" else name for name in LOG.column_names])
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +118,13 @@ def interrupted(
     """A plan in whose midst something happens to the second task, unless ``flag`` exists."""
 
     class Interrupted(Plan):
-        def fit(self, data: TrainingData, *args: Any, **options: Any) -> Any:
+        def fit(self, data, *args, **options):
             peers, n_left = self.trainer.peers, at_exchange
 
             class Peers:
                 rank, size = peers.rank, peers.size
 
-                def exchange(self, parts: Any) -> Any:
+                def exchange(self, parts):
                     nonlocal n_left
                     n_left -= 1
                     if n_left == 0 and self.rank == 1 and not flag.exists():

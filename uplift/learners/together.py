@@ -26,8 +26,8 @@ class PeerTrainer:
     Sums are added up in the order of peers: the same rows in the same shares give the same bits;
     other shares may differ in the last bit of a sum, and so between splits that are equally good.
 
-    It is as good a model, but not that of one process, where LightGBM itself lets peers differ. With
-    ``bagging_fraction`` each draws among its own rows; with ``extra_trees`` and
+    It is as good a model, but not that of one process, where LightGBM itself lets peers differ.
+    With ``bagging_fraction`` each draws among its own rows; with ``extra_trees`` and
     ``feature_fraction_bynode`` for its own features. One process counts the rows of a leaf, peers
     know them from sums of hessians, which are not counts where rows do not weigh the same (a
     ``binary`` objective, or weights): then limits on the rows of a leaf or a category, where they
