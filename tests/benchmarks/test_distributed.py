@@ -167,19 +167,32 @@ def main(log: Path, *how: str) -> None:
 
 
 def weigh(is_over: threading.Event, peak: list[float]) -> None:
-    """The most memory that this process and Spark's took together, looked at twice a second."""
+    """The most memory that the bench's own processes took together, looked at twice a second."""
     while not is_over.wait(0.5):
         total = 0
-        for folder in Path("/proc").glob("[0-9]*"):
+        for process in descendants(os.getppid()):
             try:
-                command = (folder / "cmdline").read_bytes()
-                if int(folder.name) == os.getpid() or b"spark" in command:
-                    rollup = (folder / "smaps_rollup").read_text()
-                    [line] = [row for row in rollup.splitlines() if row.startswith("Pss:")]
-                    total += int(line.split()[1])
-            except (OSError, ValueError):
-                continue  # it ended, or is not ours
+                rollup = Path("/proc", str(process), "smaps_rollup").read_text()
+            except OSError:
+                continue  # it has ended
+            [line] = [row for row in rollup.splitlines() if row.startswith("Pss:")]
+            total += int(line.split()[1])
         peak[0] = max(peak[0], total / 2**20)
+
+
+def descendants(process: int) -> list[int]:
+    """All that a process started, and what those started: ours, and the cluster's."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(status.parent.name)] = int(after_name[1])
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tasks that learn together on Spark find the model of one process, or say who was lost."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tests.conftest import ROOT
 from tests.jobs.builders import training_set
+from tests.spark.builders import standalone_cluster
 from uplift.arms import Arms
 from uplift.errors import ConfigError, ContractError, PeerLostError
 from uplift.features.spec import FeatureColumn
@@ -170,3 +174,43 @@ def test_chances_of_all_arms_and_revenue_come_along(table: DataFrame) -> None:
 def test_a_table_without_rows_is_refused(table: DataFrame) -> None:
     with pytest.raises(ContractError, match="the log is empty: 0 rows"):
         fit(table.limit(0))
+
+
+ON_A_CLUSTER = """
+import os, sys, time
+from pathlib import Path
+from tests.spark.test_distributed_fit import LOG, fit, interrupted, plan_of
+from uplift.config import SparkSettings
+from uplift.spark.session import make_session
+
+def kill_executor(flag):
+    flag.touch()
+    daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+    os.kill(int(daemon[1]), 9)
+
+settings = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+            "spark.executor.memory": "1g", "spark.sql.shuffle.partitions": "2"}
+spark = make_session(SparkSettings(master=sys.argv[1], settings=settings), app_name="t")
+table = spark.createDataFrame(LOG)
+while spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() < 3:
+    time.sleep(0.2)
+flag = Path(sys.argv[2])
+killed = fit(table, plan_of("t_learner", interrupted(60, flag, kill_executor)), timeout_s=300.0)
+print("versions", killed.model.version, fit(table).model.version, flag.exists())
+"""
+
+
+@pytest.mark.long
+def test_two_workers_of_a_cluster_survive_that_one_executor_is_killed(tmp_path: Path) -> None:
+    with standalone_cluster(2, tmp_path) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_CLUSTER, url, str(tmp_path / "flag")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("versions")]
+    _, survived, undisturbed, was_killed = line.split()
+    assert was_killed == "True"
+    assert survived == undisturbed
