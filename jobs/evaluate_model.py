@@ -223,7 +223,7 @@ def averages(
     }
     metadata = {"learner": AVERAGES, TRAINING_SET: found.digest}
     model = UpliftModel(arms, rows.encoder, ensembles, metadata)
-    version = train_model.enter(store, model, rows, found, config, alias=CHAMPION)
+    version = train_model.enter(store, model, rows, len(rows.arm), found, config, alias=CHAMPION)
     return Candidate(model, version)
 
 

@@ -84,8 +84,12 @@ def run(spark: SparkSession, config: Config) -> None:
     searched = tune_on(rows, config, digest=found.digest)
     trials = compare(rows, config, searched)
     best = chosen(trials)
-    model = fit(rows, best.name, best.plan, config, digest=found.digest)
-    version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
+    if config.training.trainer == "spark" and can_be_distributed(best.plan):
+        model, n_rows = fit_distributed(table, best.name, best.plan, config, digest=found.digest)
+    else:
+        model = fit(rows, best.name, best.plan, config, digest=found.digest)
+        n_rows = len(rows.arm)
+    version = enter(store, model, rows, n_rows, found, config, alias=CHALLENGER, trial=best)
     for trial in trials:
         log_trial(
             store,
@@ -135,7 +139,7 @@ def run(spark: SparkSession, config: Config) -> None:
         learner=best.plan.learner,
         model_version=model.version,
         registered_version=version.number,
-        rows=len(rows.arm),
+        rows=n_rows,
         rows_available=rows.n_available,
         features=rows.encoder.n_features,
         outcomes=list(model.outcomes),
@@ -151,7 +155,7 @@ def outcomes_of(config: Config) -> list[str]:
 
 
 def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
-    """The training split, on the driver."""
+    """The training split, on the driver: all of it, or a sample."""
     return training_rows(
         training_set.where(F.col(columns.SPLIT) == TRAIN),
         feature_columns(config.features),
@@ -253,13 +257,14 @@ def enter(
     store: TrackingStore,
     model: UpliftModel,
     rows: TrainingRows,
+    n_rows: int,
     found: Fingerprint,
     config: Config,
     *,
     alias: Alias,
     trial: Trial | None = None,
 ) -> RegisteredVersion:
-    """Log the training as a run, and register its model; ``trial``: what spoke for it."""
+    """Log the training on ``n_rows`` as a run, and register its model; ``trial`` spoke for it."""
     source = Workspace(config.workspace).table(TRAINING_SET)
     return log_model_run(
         store,
@@ -270,7 +275,7 @@ def enter(
         code=code_version(),
         findings=Findings(
             metrics={
-                "training.rows": float(len(rows.arm)),
+                "training.rows": float(n_rows),
                 "training.rows_available": float(rows.n_available),
                 **(numbers_of(trial) if trial else {}),
             },

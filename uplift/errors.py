@@ -34,3 +34,15 @@ class VersionMismatchError(UpliftError):
 
 class BudgetError(UpliftError):
     """The budget or the coupon prices cannot be satisfied."""
+
+
+class PeerLostError(UpliftError):
+    """A machine that works with others on one task is gone, or silent for too long.
+
+    Attributes:
+        is_silent: Nobody knows whether it lives.
+    """
+
+    def __init__(self, message: str, *, is_silent: bool = False) -> None:
+        super().__init__(message)
+        self.is_silent = is_silent

@@ -271,3 +271,24 @@ def test_a_failed_experiment_is_refused_until_somebody_answers_for_it() -> None:
     with pytest.raises(ExperimentError, match=r"`experiment\.overrides`"):
         train_model.require_sound({"is_refused": True})
     train_model.require_sound({"is_refused": False})
+
+
+def test_on_spark_the_chosen_candidate_learns_from_all_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    write_training_set(tmp_path, training_set(effect=0.25, n=3000))
+    config = config_of(
+        tmp_path, "training.trainer=spark", "training.workers=2", "training.max_rows=1000"
+    )
+    train_model.run(spark, config)
+    store = open_store(config.tracking, Workspace(tmp_path))
+    version = require_version_at(store, CHALLENGER)
+    run = store.client.get_run(version.run_id)
+    assert run.data.metrics["training.rows"] == run.data.metrics["training.rows_available"] > 2000
+    assert run.data.params["trainer"] == "spark"
+    model = fetch_model(store, version)
+    north, south = (
+        model.encoder.encode_one({"age": 40.0, "region": r}) for r in ("north", "south")
+    )
+    assert model.cate(north)[0, 1] > 0.1
+    assert model.cate(south)[0, 1] < -0.1

@@ -1,6 +1,10 @@
 """Learning problems and models small enough to check by head."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,7 +16,10 @@ from uplift.features.spec import FeatureColumn
 from uplift.learners.base import BoosterTrainer, Matrix, Objective, Parameters, Vector
 from uplift.learners.data import TrainingData
 from uplift.learners.model import UpliftModel
+from uplift.learners.peers import Buffer, Peers
 from uplift.learners.recipe import DEFAULTS, Options, Recipe
+
+Answer = TypeVar("Answer")
 
 ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
 ENCODER = fit_encoder(
@@ -115,3 +122,37 @@ def constant_model(**changed: object) -> UpliftModel:
         "metadata": {"learner": "by hand"},
     }
     return UpliftModel(**(parts | changed))  # type: ignore[arg-type]
+
+
+class ThreadPeers:
+    """Peers that are threads of this process."""
+
+    def __init__(self, rank: int, letters: list[Sequence[Buffer]], meeting: Barrier) -> None:
+        self.rank = rank
+        self.size = len(letters)
+        self._letters = letters
+        self._meeting = meeting
+
+    def exchange(self, parts: Sequence[Buffer]) -> list[Buffer]:
+        """Everybody writes, then everybody reads, then they may write again."""
+        self._letters[self.rank] = [bytes(part) for part in parts]
+        self._meeting.wait(60)
+        heard = [letters[self.rank] for letters in self._letters]
+        self._meeting.wait(60)
+        return heard
+
+
+def together(size: int, work: Callable[[ThreadPeers], Answer]) -> list[Answer]:
+    """What ``work`` answers to each of the peers, who run it at once."""
+    letters: list[Sequence[Buffer]] = [[]] * size
+    meeting = Barrier(size)
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(work, [ThreadPeers(rank, letters, meeting) for rank in range(size)]))
+
+
+def share_of(data: TrainingData, peers: Peers) -> TrainingData:
+    """The part of the rows that lies with one of the peers: consecutive, and not of equal size."""
+    cuts = np.linspace(0.0, 1.0, peers.size + 1) ** 1.5 * data.n_rows
+    row = np.arange(data.n_rows)
+    here = data.where((row >= cuts[peers.rank]) & (row < cuts[peers.rank + 1]))
+    return replace(here, peers=peers)

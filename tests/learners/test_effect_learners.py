@@ -171,15 +171,16 @@ def test_a_shift_brings_the_mean_of_the_scores_to_that_of_the_outcomes(
     rng = np.random.default_rng(1)
     score, weight = rng.normal(size=200), rng.uniform(1.0, 3.0, size=200)
     outcome = (rng.random(200) < 0.8).astype(np.float64)
-    shifted = score + average_shift(outcome, score, weight, objective=objective)
+    data = TrainingData(score[:, np.newaxis], np.ones(200, int), outcome, weight / 4, weight=weight)
+    shifted = score + average_shift(data, score, objective=objective)
     chance = 1.0 / (1.0 + np.exp(-shifted)) if objective == "binary" else shifted
     assert np.average(chance, weights=weight) == pytest.approx(np.average(outcome, weights=weight))
 
 
 @pytest.mark.parametrize("happened", [0.0, 1.0])
 def test_a_treatment_in_which_all_are_alike_is_not_shifted_to_infinity(happened: float) -> None:
-    outcome = np.full(4, happened)
-    assert average_shift(outcome, np.zeros(4), None, objective="binary") == 0.0
+    data = eight_rows(outcome=np.full(8, happened))
+    assert average_shift(data, np.zeros(8), objective="binary") == 0.0
 
 
 def test_without_trees_a_reparametrised_treatment_differs_by_its_average() -> None:

@@ -119,6 +119,9 @@ class Training(Section):
     salt: str
     seed: int
     max_rows: Count
+    trainer: Literal["local", "spark"]
+    workers: Count | None
+    peer_timeout_s: Positive
     booster: Booster
     rounds: Count
     tuning: Tuning | None = None

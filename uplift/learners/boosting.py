@@ -1,7 +1,8 @@
 """One LightGBM booster on this machine: the same bytes for the same rows, every time."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from uplift.errors import ConfigError
@@ -63,35 +64,74 @@ class LocalTrainer:
         """The fitted booster as LightGBM's model text; see ``BoosterTrainer.train``."""
         import lightgbm  # here, because it hangs in processes forked after its import
 
-        check_parameters(parameters)
-        dataset = lightgbm.Dataset(
-            features,
-            outcome,
-            weight=weight,
-            init_score=init_score,
-            feature_name=[f"f{index}" for index in range(features.shape[1])],
-            categorical_feature=list(categorical),
+        settings = booster_settings(
+            parameters,
+            objective=objective,
+            seed=seed,
+            num_threads=self.num_threads,
+            increasing=increasing,
+            n_features=features.shape[1],
         )
-        settings = {
-            **parameters,
-            "objective": objective,
-            "seed": seed,
-            "num_threads": self.num_threads,
-            "deterministic": True,
-            "force_row_wise": True,  # else chosen by a race
-            "verbosity": -1,
-        }
-        if increasing:
-            signs = ("1" if index in increasing else "0" for index in range(features.shape[1]))
-            settings["monotone_constraints"] = ",".join(signs)
-        try:
+        with refusals_named(parameters):
+            dataset = lightgbm.Dataset(
+                features,
+                outcome,
+                weight=weight,
+                init_score=init_score,
+                feature_name=names_of(features),
+                categorical_feature=list(categorical),
+            )
             booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
-        except lightgbm.basic.LightGBMError as error:
-            reason, _, _ = str(error).partition(" at ")  # the rest is a line of its source
-            raise ConfigError(
-                f"LightGBM refuses {dict(parameters)}: {reason}. Correct `training.booster`."
-            ) from error
         return str(booster.model_to_string())
+
+
+def booster_settings(
+    parameters: Parameters,
+    *,
+    objective: Objective,
+    seed: int,
+    num_threads: int,
+    increasing: Sequence[int],
+    n_features: int,
+) -> dict[str, bool | int | float | str]:
+    """All parameters of a booster: those chosen, and those that make it repeatable.
+
+    Raises:
+        ConfigError: Something was chosen that cannot be.
+    """
+    check_parameters(parameters)
+    settings = {
+        **parameters,
+        "objective": objective,
+        "seed": seed,
+        "num_threads": num_threads,
+        "deterministic": True,
+        "force_row_wise": True,  # else chosen by a race
+        "verbosity": -1,
+    }
+    if increasing:
+        signs = ("1" if index in increasing else "0" for index in range(n_features))
+        settings["monotone_constraints"] = ",".join(signs)
+    return settings
+
+
+def names_of(features: Matrix) -> list[str]:
+    """What LightGBM calls the columns; the names mean nothing."""
+    return [f"f{index}" for index in range(features.shape[1])]
+
+
+@contextmanager
+def refusals_named(parameters: Parameters) -> Iterator[None]:
+    """What LightGBM refuses is a mistake in the configuration, and is told as one."""
+    import lightgbm
+
+    try:
+        yield
+    except lightgbm.basic.LightGBMError as error:
+        reason, _, _ = str(error).partition(" at ")  # the rest is a line of its source
+        raise ConfigError(
+            f"LightGBM refuses {dict(parameters)}: {reason}. Correct `training.booster`."
+        ) from error
 
 
 def check_parameters(parameters: Parameters) -> None:

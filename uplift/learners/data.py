@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.learners.base import ArmVector, Matrix, Vector
+from uplift.learners.peers import ALONE, Peers, total
 
 TOLERANCE = 1e-6  # of chances, which a log may have rounded
 
@@ -15,6 +16,9 @@ TOLERANCE = 1e-6  # of chances, which a log may have rounded
 @dataclass(frozen=True, eq=False)
 class TrainingData:
     """What an experiment tells about one outcome: one row per unit, all arms together.
+
+    The rows may be a share of a larger log, the rest of which lies with ``peers``. Then all peers
+    call the same methods in the same order, and those that speak of the log ask all of them.
 
     Attributes:
         features: Shape (n, d), float64; NaN is a value that is not known.
@@ -25,6 +29,7 @@ class TrainingData:
         cluster: The randomisation unit of each row, as text, shape (n,); None: each row its own.
         propensities: Chance of every arm, shape (n, K + 1), for logs in which it differs between
             units; None: ``propensity`` says it all.
+        peers: Who holds the other rows.
 
     Raises:
         ContractError: Lengths differ, arms are no integers, or a value is no number.
@@ -39,12 +44,15 @@ class TrainingData:
     weight: Vector | None = None
     cluster: npt.NDArray[np.object_] | None = None
     propensities: Matrix | None = None
+    peers: Peers = ALONE
 
     def __post_init__(self) -> None:
         columns = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
         if self.weight is not None:
             columns["weight"] = self.weight
         _check_lengths(self.features, columns)
+        if len(self.features) == 0 and self.peers.size == 1:
+            raise ExperimentError("there is not one training row. Check `inputs` and `campaign`.")
         if self.arm.dtype.kind not in "iu":
             raise ContractError(
                 f"the arm is {self.arm.dtype}; learning needs integers, 0 for control. Map names "
@@ -70,14 +78,27 @@ class TrainingData:
 
     @property
     def n_rows(self) -> int:
-        """n: how many units were observed."""
+        """n: how many units were observed, peers' left out."""
         return len(self.outcome)
 
     def where(self, rows: npt.NDArray[np.bool_]) -> "TrainingData":
         """The chosen rows, rows of shape (n,)."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        peers = columns.pop("peers")
         given = {name: values[rows] for name, values in columns.items() if values is not None}
-        return TrainingData(**given)
+        return TrainingData(**given, peers=peers)
+
+    def counts(self, numbers: npt.NDArray[np.integer], n_numbers: int) -> npt.NDArray[np.int64]:
+        """How many rows of the log have each number 0..n_numbers - 1; numbers of shape (n,)."""
+        here = np.bincount(numbers, minlength=n_numbers).astype(np.float64)
+        return total(here, self.peers).astype(np.int64)
+
+    def average(self, values: Vector, weight: Vector | None = None) -> float:
+        """The weighted mean over all rows of the log; values and weight of shape (n,)."""
+        weighted = values if weight is None else values * weight
+        heads = float(len(values)) if weight is None else weight.sum()
+        of_all, heads_of_all = total(np.array([weighted.sum(), heads]), self.peers)
+        return float(of_all / heads_of_all)
 
     def weighted_by(self, factor: Vector | None) -> Vector | None:
         """Row weights times ``factor``, where either is given."""
@@ -98,11 +119,11 @@ class TrainingData:
                 f"arm {int(self.arm[unknown][0])} occurs in {_of(unknown)} rows; the campaign has "
                 f"arms 0 to {n_arms - 1}. Run jobs/build_training_set again."
             )
-        counts = np.bincount(self.arm, minlength=n_arms)
+        counts = self.counts(self.arm, n_arms)
         if counts.min() < at_least:
             worst = int(counts.argmin())
             raise ExperimentError(
-                f"arm {worst} has {counts[worst]} of {self.n_rows} training rows; learning needs "
+                f"arm {worst} has {counts[worst]} of {counts.sum()} training rows; learning needs "
                 f"at least {at_least} in every arm (counts: {counts.tolist()}). Take a larger log, "
                 "or name the arm in `campaign.ignore_arms`."
             )
@@ -130,8 +151,6 @@ def _check_lengths(features: Matrix, columns: Mapping[str, npt.NDArray[np.generi
         raise ContractError(
             f"the features have {len(features)} rows, other columns have another shape: {wrong}."
         )
-    if len(features) == 0:
-        raise ExperimentError("there is not one training row. Check `inputs` and `campaign`.")
 
 
 def _check_propensities(propensities: Matrix, arm: ArmVector, propensity: Vector) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from uplift.ensemble import FlatEnsemble, constant, stack
 from uplift.learners.data import TrainingData
+from uplift.learners.peers import total
 from uplift.learners.recipe import Recipe
 
 
@@ -46,8 +47,12 @@ def fit_constant(data: TrainingData, n_arms: int) -> FlatEnsemble:
     weight = 1.0 / data.propensity
     if data.weight is not None:
         weight = weight * data.weight
-    totals = np.bincount(data.arm, weights=weight * data.outcome, minlength=n_arms)
+    sums = [
+        np.bincount(data.arm, weights=values, minlength=n_arms)
+        for values in (weight * data.outcome, weight)
+    ]
+    outcomes, heads = total(np.array(sums), data.peers)
     return constant(
-        totals / np.bincount(data.arm, weights=weight, minlength=n_arms),
+        outcomes / heads,
         n_features=data.features.shape[1],
     )

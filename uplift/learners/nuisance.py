@@ -6,7 +6,7 @@ randomisation unit lies in one fold with all its rows (Chernozhukov et al. 2018,
 machine learning for treatment and structural parameters").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from uplift.errors import ExperimentError, OverlapError
 from uplift.hashing import hash_keys
 from uplift.learners.base import Matrix, Vector
 from uplift.learners.data import TOLERANCE, TrainingData
+from uplift.learners.peers import gather, lowest
 from uplift.learners.recipe import Recipe
 
 Folds = npt.NDArray[np.int64]
@@ -29,9 +30,15 @@ _WAY_OUT = (
 def assign_folds(data: TrainingData, n_folds: int, *, salt: str) -> Folds:
     """The fold of every row, 0..n_folds - 1, by the hash of its randomisation unit, shape (n,).
 
-    Where rows were randomised one by one and carry no name, the row's number is its name.
+    Where rows were randomised one by one and carry no name, the row's number in the log is its
+    name: peers' rows come in the order of peers.
     """
-    units = range(data.n_rows) if data.cluster is None else data.cluster
+    if data.cluster is None:
+        before = gather(np.array([float(data.n_rows)]), data.peers)[: data.peers.rank]
+        first = int(sum(n_rows[0] for n_rows in before))
+        units: Iterable[object] = range(first, first + data.n_rows)
+    else:
+        units = data.cluster
     keys = hash_keys(map(str, units), f"{salt}:fold")
     return (keys % np.uint64(n_folds)).astype(np.int64)
 
@@ -62,21 +69,26 @@ def cross_fitted_mean(data: TrainingData, n_arms: int, recipe: Recipe) -> Vector
 
 def folds(
     data: TrainingData, n_arms: int, recipe: Recipe
-) -> list[tuple[npt.NDArray[np.bool_], TrainingData]]:
-    """Each fold: which rows it holds, and the rows outside it."""
-    fold = assign_folds(data, recipe.options.n_folds, salt=str(recipe.seed))
-    parts = [(fold == number, data.where(fold != number)) for number in np.unique(fold)]
-    for held_out, rest in parts:
-        n_rows, n_left = (np.bincount(arm, minlength=n_arms) for arm in (data.arm, rest.arm))
-        is_lost = (n_left == 0) & (n_rows > 0)
-        if is_lost.any():
-            raise ExperimentError(
-                f"arm {int(is_lost.argmax())} has all its rows in one of {len(parts)} folds "
-                f"({int(held_out.sum())} of {data.n_rows} rows), so nothing can be learned for it "
-                "outside. It was drawn for too few randomisation units: take a larger log, or name "
-                "the arm in `campaign.ignore_arms`."
-            )
-    return parts
+) -> Iterator[tuple[npt.NDArray[np.bool_], TrainingData]]:
+    """Each fold: which rows it holds, and the rows outside it.
+
+    Raises:
+        ExperimentError: An arm has no rows outside one of the folds.
+    """
+    n_folds = recipe.options.n_folds
+    fold = assign_folds(data, n_folds, salt=str(recipe.seed))
+    counts = data.counts(fold * n_arms + data.arm, n_folds * n_arms).reshape(n_folds, n_arms)
+    counts, numbers = counts[counts.any(axis=1)], np.flatnonzero(counts.any(axis=1))
+    is_lost = ((counts == counts.sum(axis=0)) & (counts > 0)).any(axis=0)
+    if is_lost.any():
+        arm = int(is_lost.argmax())
+        raise ExperimentError(
+            f"arm {arm} has all its rows in one of {len(numbers)} folds ({counts[:, arm].sum()} of "
+            f"{counts.sum()} rows), so nothing can be learned for it outside. It was drawn for too "
+            "few randomisation units: take a larger log, or name the arm in `campaign.ignore_arms`."
+        )
+    for number in numbers:
+        yield fold == number, data.where(fold != number)
 
 
 def known_propensities(data: TrainingData, n_arms: int) -> Matrix:
@@ -96,8 +108,8 @@ def known_propensities(data: TrainingData, n_arms: int) -> Matrix:
             )
         return data.propensities
     by_arm = [data.propensity[data.arm == arm] for arm in range(n_arms)]
-    if all(np.ptp(chances) <= TOLERANCE for chances in by_arm):
-        share = np.array([chances.mean() for chances in by_arm])
+    if (spread(by_arm, data) <= TOLERANCE).all():
+        share = np.array([data.average(chances) for chances in by_arm])
         if share.sum() > 1.0 + n_arms * TOLERANCE:
             raise OverlapError(
                 f"the chances of the arms are {share.round(4).tolist()}, more than 1 together, in "
@@ -119,6 +131,13 @@ def known_propensities(data: TrainingData, n_arms: int) -> Matrix:
         )
     treated = np.where(data.arm == CONTROL, 1.0 - data.propensity, data.propensity)
     return np.column_stack([1.0 - treated, treated])
+
+
+def spread(columns: Iterable[Vector], data: TrainingData) -> Vector:
+    """Largest less smallest number of each column over all rows of the log."""
+    ends = [(values.min(initial=np.inf), -values.max(initial=-np.inf)) for values in columns]
+    low, minus_high = lowest(np.array(ends), data.peers).T
+    return np.asarray(-minus_high - low)
 
 
 def against_control(propensities: Matrix, treatment: int) -> Vector:

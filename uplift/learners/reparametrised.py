@@ -39,7 +39,7 @@ def fit_reparametrised(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatE
     parts, mix = [control], [[1.0] + [0.0] * 2 * (n_arms - 1)]
     for treatment, rows in enumerate(drawn[1:], start=1):
         start = control.raw(rows.features)[:, 0]
-        shift = average_shift(rows.outcome, start, rows.weight, objective=recipe.objective)
+        shift = average_shift(rows, start, objective=recipe.objective)
         parts += [
             constant([shift], n_features, link=control.link),
             recipe.outcome_model(
@@ -52,24 +52,29 @@ def fit_reparametrised(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatE
     return combine(parts, mix)
 
 
-def average_shift(
-    outcome: Vector, score: Vector, weight: Vector | None, *, objective: Objective
-) -> float:
+def average_shift(data: TrainingData, score: Vector, *, objective: Objective) -> float:
     """What to add to every score so that the expected outcomes have the outcomes' mean.
 
+    Args:
+        data: The rows, and who has the others.
+        score: Of each row, shape (n,): a mean, or log-odds if the objective is ``binary``.
+        objective: Of outcomes.
+
     Examples:
-        >>> score = np.log([0.2 / 0.8, 0.2 / 0.8])
-        >>> shift = average_shift(np.array([0.0, 1.0]), score, None, objective="binary")
+        >>> two = TrainingData(
+        ...     np.zeros((2, 1)), np.array([1, 1]), np.array([0.0, 1.0]), np.full(2, 0.5)
+        ... )
+        >>> shift = average_shift(two, np.log([0.2 / 0.8, 0.2 / 0.8]), objective="binary")
         >>> round(float(np.exp(shift)), 6)
         4.0
     """
     if objective == "regression":
-        return float(np.average(outcome - score, weights=weight))
-    mean = float(np.average(outcome, weights=weight))
+        return data.average(data.outcome - score, data.weight)
+    mean = data.average(data.outcome, data.weight)
 
     def excess(shift: float) -> float:
         chance = 1.0 / (1.0 + np.exp(-np.clip(score + shift, -_FAR, _FAR)))
-        return float(np.average(chance, weights=weight)) - mean
+        return data.average(chance, data.weight) - mean
 
     if excess(-_FAR) >= 0.0 or excess(_FAR) <= 0.0:  # nobody converted, or everybody
         return 0.0

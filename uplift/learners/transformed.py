@@ -8,7 +8,7 @@ from uplift.errors import ConfigError, OverlapError
 from uplift.learners.base import Vector
 from uplift.learners.data import TOLERANCE, TrainingData
 from uplift.learners.effects import on_top_of_control
-from uplift.learners.nuisance import known_propensities, pairs_with_control
+from uplift.learners.nuisance import known_propensities, pairs_with_control, spread
 from uplift.learners.recipe import Recipe
 
 
@@ -67,7 +67,7 @@ def fit_class_transformation(data: TrainingData, n_arms: int, recipe: Recipe) ->
         )
     recipe.require(data, n_arms)
     propensities = known_propensities(data, n_arms)
-    varies = np.ptp(propensities, axis=0) > TOLERANCE
+    varies = spread(propensities.T, data) > TOLERANCE
     if varies.any():
         arm = int(varies.argmax())
         chances = propensities[:, arm]

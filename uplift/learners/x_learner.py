@@ -1,7 +1,5 @@
 """Impute what would have happened in the other arm, and fit the difference from both sides."""
 
-import numpy as np
-
 from uplift.arms import CONTROL
 from uplift.ensemble import FlatEnsemble, combine
 from uplift.learners.data import TrainingData
@@ -45,6 +43,6 @@ def fit_x_learner(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemb
             of_treated.predict(control.features)[:, 0] - control.outcome,
             control.weight,
         )
-        share = float(np.average(against_control(propensities, treatment), weights=data.weight))
+        share = data.average(against_control(propensities, treatment), data.weight)
         effects.append(combine([among_control, among_treated], [[share, 1.0 - share]]))
     return on_top_of_control(effects, data, recipe)
