@@ -31,6 +31,7 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "set_words": np.uint32,
     "leaf_values": np.float64,
 }
+_GROUPS = "trees_per_group"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,8 @@ class FlatEnsemble:
         leaf_values: Shape (L, W).
         link: From the sum of leaves to the answer: nothing, a logistic curve, or a cut at 0 and 1.
         sigmoid: Steepness of the logistic link.
+        trees_per_group: How many trees, one after another, were grown on one part of the log; then
+            ``uplift.ensemble.little_bags`` tells standard errors. 1: they stand alone.
 
     Raises:
         ContractError: The arrays describe no trees, or trees that need other features or outputs.
@@ -77,6 +80,7 @@ class FlatEnsemble:
     leaf_values: Matrix
     link: Link = "identity"
     sigmoid: float = 1.0
+    trees_per_group: int = 1
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():
@@ -95,6 +99,7 @@ class FlatEnsemble:
         n_outputs: int,
         link: Link = "identity",
         sigmoid: float = 1.0,
+        trees_per_group: int = 1,
     ) -> "FlatEnsemble":
         """An ensemble from arrays by name, of whatever type holds their numbers."""
         return cls(
@@ -102,6 +107,7 @@ class FlatEnsemble:
             n_outputs=n_outputs,
             link=link,
             sigmoid=sigmoid,
+            trees_per_group=trees_per_group,
             **{name: _frozen(name, arrays[name], dtype) for name, dtype in ARRAYS.items()},
         )
 
@@ -169,7 +175,8 @@ class FlatEnsemble:
     @classmethod
     def load(cls, path: Path) -> "FlatEnsemble":
         """Read what ``save`` wrote; anything else is a ``ContractError`` that names the file."""
-        contents = store.read_arrays(path, [field.name for field in fields(cls)])
+        names = [field.name for field in fields(cls)]
+        contents = store.read_arrays(path, names, may_lack=(_GROUPS,))
         try:
             return cls.of(
                 contents,
@@ -177,16 +184,32 @@ class FlatEnsemble:
                 n_outputs=int(contents["n_outputs"]),
                 link=cast(Link, str(contents["link"])),
                 sigmoid=float(contents["sigmoid"]),
+                trees_per_group=int(contents.get(_GROUPS, 1)),
             )
         except (ContractError, TypeError, ValueError) as error:
             raise ContractError(f"{path} holds no usable ensemble: {error}") from error
+
+    @cached_property
+    def single_trees(self) -> "FlatEnsemble":
+        """The same trees with outputs of their own: tree t answers in outputs t W onwards.
+
+        Its answers are the leaves as they stand, so those of all trees add up to ``raw``.
+        """
+        n_trees, width = len(self.roots), self.leaf_values.shape[1]
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays["first_output"] = np.arange(n_trees) * width
+        return FlatEnsemble.of(arrays, n_features=self.n_features, n_outputs=n_trees * width)
 
     @cached_property
     def _masks(self) -> kernels.MaskLayout | None:
         return mask_layout(self)
 
     def _contents(self) -> dict[str, npt.NDArray[np.generic]]:
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        """All fields; groups only where there are some, so that other digests stay as they were."""
+        contents = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        if self.trees_per_group == 1:
+            del contents[_GROUPS]
+        return contents
 
     def _require(self, features: Matrix) -> None:
         if isinstance(features, np.ndarray):

@@ -5,7 +5,7 @@ import os
 import uuid
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +36,12 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> N
     staging.replace(path)
 
 
-def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
+def read_arrays(
+    path: Path, names: Sequence[str], *, may_lack: Collection[str] = ()
+) -> dict[str, npt.NDArray[np.generic]]:
     """Read the named arrays; checksums are verified and nothing in the file is executed.
+
+    Those of ``may_lack`` are left out where the file has none.
 
     Raises:
         ContractError: The file is missing, cut short, damaged, or of another kind.
@@ -52,7 +56,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.ge
                 raise VersionMismatchError(
                     f"{path} has format {version}, this software reads {FORMAT_VERSION}. {_WAY_OUT}"
                 )
-            return {name: _read(archive, name) for name in names}
+            lacking = set(may_lack) - {Path(entry).stem for entry in archive.namelist()}
+            return {name: _read(archive, name) for name in names if name not in lacking}
     except _DAMAGE as error:
         raise ContractError(f"{path} is no whole ensemble file: {error}. {_WAY_OUT}") from error
 

@@ -141,5 +141,7 @@ def assemble(
         ForestTree(g.tree, moments(g.sums, log.layout).n, value)
         for g, value in zip(grown, values, strict=True)
     )
-    ensemble = compile_forest([g.tree for g in grown], values, log.bins)
+    ensemble = compile_forest(
+        [g.tree for g in grown], values, log.bins, trees_per_group=settings.trees_per_group
+    )
     return CausalForest(ensemble, trees, log.bins, settings)
