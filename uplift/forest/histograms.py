@@ -154,31 +154,43 @@ def part_nodes(
 @njit(nogil=True, cache=True)
 def leaves_of(
     codes: Codes,
+    levels: Levels,
+    rows: Places,
     column: Integers,
     split: Integers,
     missing_low: Flags,
     low: Integers,
     high: Integers,
     missing_code: Integers,
+    level_place: Integers,
+    level_bin: Codes,
 ) -> Places:
-    """The leaf that each row of codes ends in; ``column`` is -1 at leaves."""
-    leaves = np.empty(len(codes), np.int32)
-    for row in range(len(codes)):
-        node = 0
+    """The leaf that each of some rows ends in; ``column`` is -1 at leaves."""
+    leaves = np.empty(len(rows), np.int32)
+    for place in range(len(rows)):
+        row, node = rows[place], 0
         while column[node] >= 0:
-            code = codes[row, column[node]]
-            if code == missing_code[column[node]]:
-                is_low = missing_low[node]
-            else:
-                is_low = code <= split[node]
+            feature = column[node]
+            table = level_place[feature]
+            code = codes[row, feature] if table < 0 else level_bin[table, levels[row, table]]
+            is_low = missing_low[node] if code == missing_code[feature] else code <= split[node]
             node = low[node] if is_low else high[node]
-        leaves[row] = node
+        leaves[place] = node
     return leaves
 
 
 @njit(nogil=True, cache=True)
-def add_leaves(leaves: Places, arm: Codes, values: Sums, sums: Sums) -> None:
-    """Add the rows to ``sums`` by leaf and arm, shape (nodes, n_arms, width)."""
-    for row in range(len(leaves)):
+def add_leaves(leaves: Places, rows: Places, arm: Codes, values: Sums, sums: Sums) -> None:
+    """Add some rows to ``sums`` by leaf and arm, shape (nodes, n_arms, width)."""
+    for place in range(len(rows)):
+        row = rows[place]
         for entry in range(values.shape[1]):
-            sums[leaves[row], arm[row], entry] += values[row, entry]
+            sums[leaves[place], arm[row], entry] += values[row, entry]
+
+
+@njit(nogil=True, cache=True)
+def add_all(arm: Codes, values: Sums, sums: Sums) -> None:
+    """Add all rows to ``sums`` by arm, shape (n_arms, width)."""
+    for row in range(len(arm)):
+        for entry in range(values.shape[1]):
+            sums[arm[row], entry] += values[row, entry]

@@ -12,14 +12,15 @@ from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.forest.bins import Bins, Codes, Levels, Matrix, Vector, code_rows, fit_bins
 from uplift.forest.histograms import Sample, Sums, take_codes
 from uplift.forest.moments import Layout, columns, extent
-from uplift.forest.sampling import Keys, Places, draw_sparsely
+from uplift.forest.sampling import Keys, Places, counted_keys, sparse_limit
 
 ArmVector: TypeAlias = npt.NDArray[np.integer]
+Counts: TypeAlias = npt.NDArray[np.int64]
 
 QUANTILE_ROWS = 200_000  # rows that the edges of the bins are taken from
 MOST_ARMS = 256
 
-_FINE = 2.0**32  # propensities are summed as whole numbers, so that rows may come in any order
+FINE = 2.0**32  # propensities are summed as whole numbers, so that rows may come in any order
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +143,13 @@ class CodedLog:
     keys: Keys
     n_arms: int
 
+    @property
+    def level_place(self) -> npt.NDArray[np.int64]:
+        """Which column of ``levels`` each feature is, -1 for a number, shape (d,)."""
+        place = np.full(self.bins.n_features, -1, dtype=np.int64)
+        place[self.bins.categorical] = np.arange(len(self.bins.categorical))
+        return place
+
     def sample(self, rows: Places, features: npt.NDArray[np.int64], level_bin: Codes) -> Sample:
         """Some rows with some features, their categories in the bins that a tree gave them.
 
@@ -150,64 +158,110 @@ class CodedLog:
             features: Columns, ascending.
             level_bin: Bin of every level, shape (c, 65,536).
         """
-        place = np.full(self.bins.n_features, -1, dtype=np.int64)
-        place[self.bins.categorical] = np.arange(len(self.bins.categorical))
-        codes = take_codes(self.codes, self.levels, rows, features, place[features], level_bin)
+        codes = take_codes(
+            self.codes, self.levels, rows, features, self.level_place[features], level_bin
+        )
         return Sample(codes, self.arm[rows], self.values[rows])
 
 
-def code_log(
+@dataclass(frozen=True, eq=False)
+class LogPlan:
+    """What must be known of all rows before any of them can be coded; small, and easily sent.
+
+    Attributes:
+        bins: How features are cut.
+        layout: How outcomes and weights are rounded.
+        n_arms: K + 1.
+        mean_propensity: Of every arm, shape (K + 1,); None where no arm's chance varies.
+    """
+
+    bins: Bins
+    layout: Layout
+    n_arms: int
+    mean_propensity: Vector | None
+
+    def code(self, rows: ForestRows, workers: Executor | None = None) -> CodedLog:
+        """Code rows: the whole log, or any part of it."""
+        codes, levels = code_rows(rows.features, self.bins, workers)
+        weight = row_weights(rows.arm, rows.propensity, rows.weight, self.mean_propensity)
+        return CodedLog(
+            bins=self.bins,
+            layout=self.layout,
+            codes=codes,
+            levels=levels,
+            arm=rows.arm.astype(np.uint8),
+            values=columns(rows.outcome, weight, self.layout),
+            keys=counted_keys(len(rows.arm)) if rows.keys is None else rows.keys,
+            n_arms=self.n_arms,
+        )
+
+
+def plan_log(
     rows: ForestRows,
     n_arms: int,
     *,
     categorical: Sequence[int],
     max_bins: int,
     needs_squares: bool,
-    seed: int,
-    workers: Executor,
-) -> CodedLog:
-    """Bin the features, round the outcomes, and give every row a key."""
+) -> LogPlan:
+    """Cut the features, and find the finest rounding that all rows leave room for."""
     rows.require_arms(n_arms)
     n_rows = len(rows.outcome)
-    keys = np.arange(n_rows, dtype=np.uint64) if rows.keys is None else rows.keys
-    few = None if n_rows <= QUANTILE_ROWS else draw_sparsely(keys, seed, QUANTILE_ROWS / n_rows)
-    bins = fit_bins(rows.features, categorical=categorical, max_bins=max_bins, sample=few)
-    codes, levels = code_rows(rows.features, bins, workers)
-    weight = row_weights(rows.arm, rows.propensity, rows.weight)
-    layout = extent(rows.outcome, weight).layout(needs_squares=needs_squares)
-    return CodedLog(
-        bins=bins,
-        layout=layout,
-        codes=codes,
-        levels=levels,
-        arm=rows.arm.astype(np.uint8),
-        values=columns(rows.outcome, weight, layout),
-        keys=keys,
+    keys = counted_keys(n_rows) if rows.keys is None else rows.keys
+    few = None
+    if n_rows > QUANTILE_ROWS:
+        few = np.flatnonzero(keys < np.uint64(sparse_limit(QUANTILE_ROWS / n_rows)))
+    mean = mean_propensity(rows.arm, rows.propensity)
+    weight = row_weights(rows.arm, rows.propensity, rows.weight, mean)
+    return LogPlan(
+        bins=fit_bins(rows.features, categorical=categorical, max_bins=max_bins, sample=few),
+        layout=extent(rows.outcome, weight).layout(needs_squares=needs_squares),
         n_arms=n_arms,
+        mean_propensity=mean,
     )
 
 
-def row_weights(arm: ArmVector, propensity: Vector, weight: Vector | None) -> Vector | None:
+def mean_propensity(arm: ArmVector, propensity: Vector) -> Vector | None:
+    """The mean chance of every arm among its rows; None where it varies within no arm.
+
+    Examples:
+        >>> mean_propensity(np.array([0, 0, 1]), np.array([0.5, 0.5, 0.5])) is None
+        True
+        >>> mean_propensity(np.array([0, 0, 1]), np.array([0.25, 0.5, 0.5]))
+        array([0.375, 0.5  ])
+    """
+    n_rows = np.bincount(arm)
+    lowest, highest = np.full(len(n_rows), np.inf), np.zeros(len(n_rows))
+    np.minimum.at(lowest, arm, propensity)
+    np.maximum.at(highest, arm, propensity)
+    total = np.zeros(len(n_rows), dtype=np.int64)
+    np.add.at(total, arm, np.rint(propensity * FINE).astype(np.int64))
+    return means_of_chances(n_rows, lowest, highest, total)
+
+
+def means_of_chances(
+    n_rows: Counts, lowest: Vector, highest: Vector, total: Counts
+) -> Vector | None:
+    """``mean_propensity`` from what adds up, by arm: rows, extremes, and the sum in 1 / FINE."""
+    varies = lowest < highest
+    if not varies.any():
+        return None
+    return np.asarray(np.where(varies, total / FINE / np.maximum(n_rows, 1), highest))
+
+
+def row_weights(
+    arm: ArmVector, propensity: Vector, weight: Vector | None, mean: Vector | None
+) -> Vector | None:
     """Stabilised inverse-propensity weights; None where every row counts once.
 
     A row weighs its arm's mean propensity over its own. Where the propensity does not differ
     within any arm these are all 1 and are left out.
 
     Examples:
-        >>> row_weights(np.array([0, 0, 1]), np.array([0.5, 0.5, 0.5]), None) is None
-        True
-        >>> row_weights(np.array([0, 0, 1]), np.array([0.2, 0.4, 0.5]), None)
+        >>> row_weights(np.array([0, 0, 1]), np.array([0.2, 0.4, 0.5]), None, np.array([0.3, 0.5]))
         array([1.5 , 0.75, 1.  ])
     """
-    n_rows = np.bincount(arm)
-    lowest, highest = np.full(len(n_rows), np.inf), np.zeros(len(n_rows))
-    np.minimum.at(lowest, arm, propensity)
-    np.maximum.at(highest, arm, propensity)
-    varies = lowest < highest
-    if not varies.any():
+    if mean is None:
         return weight
-    total = np.zeros(len(n_rows), dtype=np.int64)
-    np.add.at(total, arm, np.rint(propensity * _FINE).astype(np.int64))
-    mean = np.where(varies, total / _FINE / np.maximum(n_rows, 1), highest)
     stabilised = mean[arm] / propensity
     return stabilised if weight is None else stabilised * weight
