@@ -210,6 +210,11 @@ class _Growth:
 
 def sum_nodes(tree: Tree, log: CodedLog, rows: Places) -> Sums:
     """What some rows add up to in every node, shape (M, n_arms, width); additive."""
+    return rolled_up(tree, sum_leaves(tree, log, rows))
+
+
+def sum_leaves(tree: Tree, log: CodedLog, rows: Places) -> Sums:
+    """What some rows add up to in every leaf; zeros at splits, shape (M, n_arms, width)."""
     sums = np.zeros((len(tree.feature), log.n_arms, log.layout.width), dtype=np.int64)
     leaves = leaves_of(
         log.codes,
@@ -225,6 +230,12 @@ def sum_nodes(tree: Tree, log: CodedLog, rows: Places) -> Sums:
         tree.level_bin,
     )
     add_leaves(leaves, rows, log.arm, log.values, sums)
+    return sums
+
+
+def rolled_up(tree: Tree, leaves: Sums) -> Sums:
+    """Sums of every node from those of the leaves."""
+    sums = leaves.copy()
     for node in np.flatnonzero(tree.feature >= 0)[::-1]:
         sums[node] = sums[tree.low[node]] + sums[tree.high[node]]
     return sums

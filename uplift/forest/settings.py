@@ -61,7 +61,7 @@ class ForestSettings:
     leaf_shrinkage: float = 0.0
     features_per_node: int | None = None
     features_per_tree: int | None = None
-    shard_rows: int = 2_000_000
+    shard_rows: int = 20_000_000
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
