@@ -8,7 +8,7 @@ import pytest
 from tests.forest.builders import a_log, small_forest, small_settings
 from uplift.errors import ConfigError, ContractError, ExperimentError, OverlapError
 from uplift.forest import ForestRows, ForestSettings, grow_forest
-from uplift.forest.log import mean_propensity, row_weights
+from uplift.forest.plan import mean_propensity, row_weights
 
 
 def test_a_forest_finds_who_is_helped_by_which_arm() -> None:

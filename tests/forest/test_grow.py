@@ -10,7 +10,8 @@ from tests.forest.builders import a_log, small_forest, small_settings
 from uplift.forest import ForestRows, grow_forest
 from uplift.forest import grow as growing
 from uplift.forest.grow import grow_tree, sum_nodes
-from uplift.forest.log import CodedLog, plan_log
+from uplift.forest.log import CodedLog
+from uplift.forest.plan import plan_log
 from uplift.forest.sampling import draw_rows
 from uplift.forest.settings import CRITERIA
 

@@ -163,8 +163,18 @@ def _metric(criterion: int, is_binary: bool, means: Matrix, least: float) -> flo
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _n_rows(cells: Integers, is_packed: bool) -> int:
+    """Rows of all arms."""
+    n = 0
+    for arm in range(len(cells)):
+        n += cells[arm, 0] >> 32 if is_packed else cells[arm, 0]
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
     """The sums of one node's arms, shape (n_arms, width), as numbers with units."""
+    n_all = float(_n_rows(cells, layout.is_packed))
     for arm in range(len(cells)):
         if layout.is_packed:
             n = float(cells[arm, 0] >> 32)
@@ -172,7 +182,7 @@ def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
             into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, n, y, y
             continue
         n = float(cells[arm, 0])
-        place, weight = 1, n
+        place, weight = 1, n_all if layout.is_scored else n
         if layout.is_weighted:
             place, weight = 2, float(cells[arm, 1]) * layout.weight_unit
         y = float(cells[arm, place]) * layout.outcome_unit
@@ -180,15 +190,6 @@ def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
         if layout.has_squares:
             square = float(cells[arm, place + 1]) * layout.square_unit
         into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, weight, y, square
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _n_rows(cells: Integers, is_packed: bool) -> int:
-    """Rows of all arms."""
-    n = 0
-    for arm in range(len(cells)):
-        n += cells[arm, 0] >> 32 if is_packed else cells[arm, 0]
-    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -18,9 +18,10 @@ from uplift.forest.criteria import NEEDS_SQUARES
 from uplift.forest.grow import EstimatedTree, grow_tree
 from uplift.forest.histograms import Sums, add_all
 from uplift.forest.honest import arm_means, node_values
-from uplift.forest.log import ForestRows, LogPlan, plan_log
+from uplift.forest.log import ForestRows
 from uplift.forest.moments import moments
 from uplift.forest.nodes import Tree
+from uplift.forest.plan import LogPlan, plan_log
 from uplift.forest.settings import CRITERIA, ForestSettings
 
 NodeSums: TypeAlias = npt.NDArray[np.float64]

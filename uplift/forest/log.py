@@ -1,7 +1,6 @@
-"""The log as a forest sees it: checked, coded, rounded; one partition of it or the whole."""
+"""The log as a forest sees it: checked, and coded; one partition of it or the whole."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,18 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.errors import ContractError, ExperimentError, OverlapError
-from uplift.forest.bins import Bins, Codes, Levels, Matrix, Vector, code_rows, fit_bins
+from uplift.forest.bins import Bins, Codes, Levels, Matrix, Vector
 from uplift.forest.histograms import Sample, Sums, take_codes
-from uplift.forest.moments import Layout, columns, extent
-from uplift.forest.sampling import Keys, Places, counted_keys, sparse_limit
+from uplift.forest.moments import Layout
+from uplift.forest.sampling import Keys, Places
 
 ArmVector: TypeAlias = npt.NDArray[np.integer]
-Counts: TypeAlias = npt.NDArray[np.int64]
 
-QUANTILE_ROWS = 200_000  # rows that the edges of the bins are taken from
 MOST_ARMS = 256
-
-FINE = 2.0**32  # propensities are summed as whole numbers, so that rows may come in any order
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +29,10 @@ class ForestRows:
         propensity: Chance of the arm drawn, shape (n,). Where it differs within an arm, rows are
             weighted by the arm's mean propensity over it.
         weight: How many units a row stands for, shape (n,); None: one each.
+        expected: Of helper models that have not seen the row: its expected outcome in every arm,
+            shape (n, K + 1). Then the forest looks at doubly robust scores instead of outcomes, and
+            its answers are right if either these or the propensities are; what features tell of
+            the outcome, but not of the effect, no longer makes noise.
         keys: Key of each row's randomisation unit, shape (n,), from ``uplift.hashing.hash_keys``;
             rows with one key stay together in every draw. None takes the row's number, and then
             the forest depends on the order of the rows.
@@ -50,6 +49,7 @@ class ForestRows:
     propensity: Vector
     weight: Vector | None = None
     keys: Keys | None = None
+    expected: Matrix | None = None
 
     def __post_init__(self) -> None:
         columns = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
@@ -67,6 +67,26 @@ class ForestRows:
                 f"{impossible.sum()} of {len(impossible)} rows. Correct the assignment table, or "
                 "set `campaign.planned_shares` and leave the column out."
             )
+        if self.expected is not None:
+            shape = (len(self.arm), self.expected.shape[-1])
+            if self.expected.shape != shape or not np.isfinite(self.expected).all():
+                raise ContractError(
+                    f"expected outcomes have shape {self.expected.shape}, some of them no numbers; "
+                    f"{len(self.arm)} rows need one finite number per arm each."
+                )
+
+    def scores(self) -> Matrix:
+        """Gamma_k = m_k + 1{W = k} (Y - m_k) / e_k for every arm, shape (n, K + 1).
+
+        The mean of Gamma_k given the features is the expected outcome in arm k if either m_k or
+        e_k is right (Robins, Rotnitzky and Zhao, JASA 1994).
+        """
+        assert self.expected is not None
+        rows = np.arange(len(self.arm))
+        scores = self.expected.copy()
+        drawn = scores[rows, self.arm]
+        scores[rows, self.arm] += (self.outcome - drawn) / self.propensity
+        return scores
 
     def require_arms(self, n_arms: int) -> None:
         """Every arm 0..n_arms-1 must occur, and no other."""
@@ -76,6 +96,10 @@ class ForestRows:
                 f"arms must be numbers from 0 to {n_arms - 1}, 2 to {MOST_ARMS} of them; "
                 f"{unknown.sum()} of {len(self.arm)} rows have another. Map names with "
                 "`Arms.numbers`."
+            )
+        if self.expected is not None and self.expected.shape[1] != n_arms:
+            raise ContractError(
+                f"there are expected outcomes of {self.expected.shape[1]} arms for {n_arms} arms."
             )
         counts = np.bincount(self.arm, minlength=n_arms)
         if counts.min() == 0:
@@ -129,7 +153,7 @@ class CodedLog:
         codes: Shape (n, d).
         levels: Categories, shape (n, c).
         arm: Shape (n,).
-        values: What each row adds to a sum, shape (n, width).
+        values: What each row adds to sums; see ``uplift.forest.histograms``.
         keys: Shape (n,).
         n_arms: K + 1.
     """
@@ -162,106 +186,3 @@ class CodedLog:
             self.codes, self.levels, rows, features, self.level_place[features], level_bin
         )
         return Sample(codes, self.arm[rows], self.values[rows])
-
-
-@dataclass(frozen=True, eq=False)
-class LogPlan:
-    """What must be known of all rows before any of them can be coded; small, and easily sent.
-
-    Attributes:
-        bins: How features are cut.
-        layout: How outcomes and weights are rounded.
-        n_arms: K + 1.
-        mean_propensity: Of every arm, shape (K + 1,); None where no arm's chance varies.
-    """
-
-    bins: Bins
-    layout: Layout
-    n_arms: int
-    mean_propensity: Vector | None
-
-    def code(self, rows: ForestRows, workers: Executor | None = None) -> CodedLog:
-        """Code rows: the whole log, or any part of it."""
-        codes, levels = code_rows(rows.features, self.bins, workers)
-        weight = row_weights(rows.arm, rows.propensity, rows.weight, self.mean_propensity)
-        return CodedLog(
-            bins=self.bins,
-            layout=self.layout,
-            codes=codes,
-            levels=levels,
-            arm=rows.arm.astype(np.uint8),
-            values=columns(rows.outcome, weight, self.layout),
-            keys=counted_keys(len(rows.arm)) if rows.keys is None else rows.keys,
-            n_arms=self.n_arms,
-        )
-
-
-def plan_log(
-    rows: ForestRows,
-    n_arms: int,
-    *,
-    categorical: Sequence[int],
-    max_bins: int,
-    needs_squares: bool,
-) -> LogPlan:
-    """Cut the features, and find the finest rounding that all rows leave room for."""
-    rows.require_arms(n_arms)
-    n_rows = len(rows.outcome)
-    keys = counted_keys(n_rows) if rows.keys is None else rows.keys
-    few = None
-    if n_rows > QUANTILE_ROWS:
-        few = np.flatnonzero(keys < np.uint64(sparse_limit(QUANTILE_ROWS / n_rows)))
-    mean = mean_propensity(rows.arm, rows.propensity)
-    weight = row_weights(rows.arm, rows.propensity, rows.weight, mean)
-    return LogPlan(
-        bins=fit_bins(rows.features, categorical=categorical, max_bins=max_bins, sample=few),
-        layout=extent(rows.outcome, weight).layout(needs_squares=needs_squares),
-        n_arms=n_arms,
-        mean_propensity=mean,
-    )
-
-
-def mean_propensity(arm: ArmVector, propensity: Vector) -> Vector | None:
-    """The mean chance of every arm among its rows; None where it varies within no arm.
-
-    Examples:
-        >>> mean_propensity(np.array([0, 0, 1]), np.array([0.5, 0.5, 0.5])) is None
-        True
-        >>> mean_propensity(np.array([0, 0, 1]), np.array([0.25, 0.5, 0.5]))
-        array([0.375, 0.5  ])
-    """
-    n_rows = np.bincount(arm)
-    lowest, highest = np.full(len(n_rows), np.inf), np.zeros(len(n_rows))
-    np.minimum.at(lowest, arm, propensity)
-    np.maximum.at(highest, arm, propensity)
-    total = np.zeros(len(n_rows), dtype=np.int64)
-    np.add.at(total, arm, np.rint(propensity * FINE).astype(np.int64))
-    return means_of_chances(n_rows, lowest, highest, total)
-
-
-def means_of_chances(
-    n_rows: Counts, lowest: Vector, highest: Vector, total: Counts
-) -> Vector | None:
-    """``mean_propensity`` from what adds up, by arm: rows, extremes, and the sum in 1 / FINE."""
-    varies = lowest < highest
-    if not varies.any():
-        return None
-    return np.asarray(np.where(varies, total / FINE / np.maximum(n_rows, 1), highest))
-
-
-def row_weights(
-    arm: ArmVector, propensity: Vector, weight: Vector | None, mean: Vector | None
-) -> Vector | None:
-    """Stabilised inverse-propensity weights; None where every row counts once.
-
-    A row weighs its arm's mean propensity over its own. Where the propensity does not differ
-    within any arm these are all 1 and are left out.
-
-    Examples:
-        >>> row_weights(np.array([0, 0, 1]), np.array([0.2, 0.4, 0.5]), None, np.array([0.3, 0.5]))
-        array([1.5 , 0.75, 1.  ])
-    """
-    if mean is None:
-        return weight
-    stabilised = mean[arm] / propensity
-    return stabilised if weight is None else stabilised * weight

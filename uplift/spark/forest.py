@@ -28,8 +28,8 @@ from uplift.forest.criteria import NEEDS_SQUARES
 from uplift.forest.forest import assemble
 from uplift.forest.grow import EstimatedTree, find_splits, rolled_up, rows_of_tree, sum_leaves
 from uplift.forest.histograms import Sums, add_all
-from uplift.forest.log import LogPlan
 from uplift.forest.nodes import Tree
+from uplift.forest.plan import LogPlan
 from uplift.forest.settings import CRITERIA
 from uplift.spark.forest_rows import (
     coded_blocks,

@@ -16,15 +16,9 @@ from pyspark.sql import functions as F
 from uplift.columns import ARM, CLUSTER_ID, PROPENSITY
 from uplift.features.encoder import FeatureEncoder
 from uplift.forest.bins import Bins, quantile_edges
-from uplift.forest.log import (
-    FINE,
-    QUANTILE_ROWS,
-    CodedLog,
-    ForestRows,
-    LogPlan,
-    means_of_chances,
-)
+from uplift.forest.log import CodedLog, ForestRows
 from uplift.forest.moments import Extent
+from uplift.forest.plan import FINE, QUANTILE_ROWS, LogPlan, means_of_chances
 from uplift.forest.sampling import shards_of, sparse_limit
 from uplift.spark.blocks import in_large_pieces
 from uplift.spark.contracts import column
