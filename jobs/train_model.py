@@ -39,6 +39,7 @@ from uplift.selection.plans import plans_of
 from uplift.selection.trial import Trial, chosen, hold_trial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
+from uplift.spark.forest_model import forest_model, grows_on_spark
 from uplift.spark.tables import read_table
 from uplift.spark.training_rows import TrainingRows, training_rows
 from uplift.tracking.code import code_version
@@ -64,7 +65,7 @@ def run(spark: SparkSession, config: Config) -> None:
     rows = rows_to_learn_from(table, config)
     trials = compare(rows, config)
     best = chosen(trials)
-    model = fit(rows, best.name, best.plan, config, digest=found.digest)
+    model = fit(rows, best.name, best.plan, config, digest=found.digest, table=table)
     version = enter(store, model, rows, found, config, alias=CHALLENGER, trial=best)
     for trial in trials:
         log_trial(
@@ -100,7 +101,7 @@ def outcomes_of(config: Config) -> list[str]:
 def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
     """The training split, on the driver."""
     return training_rows(
-        training_set.where(F.col(columns.SPLIT) == TRAIN),
+        training_part(training_set),
         feature_columns(config.features),
         outcomes_of(config),
         max_rows=config.training.max_rows,
@@ -160,9 +161,28 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
 
 
 def fit(
-    rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
+    rows: TrainingRows,
+    candidate: str,
+    plan: Plan,
+    config: Config,
+    *,
+    digest: str,
+    table: DataFrame | None = None,
 ) -> UpliftModel:
-    """Fit a candidate on all training rows; ``digest`` names the data in the model's metadata."""
+    """Fit a candidate on all training rows; ``digest`` names the data in the model's metadata.
+
+    A forest whose plan says so grows on Spark from the training rows of ``table``, if it is given.
+    """
+    metadata = {"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest}
+    if table is not None and grows_on_spark(plan):
+        return forest_model(
+            training_part(table),
+            outcomes_of(config),
+            arms=config.campaign.arms,
+            encoder=rows.encoder,
+            plan=plan,
+            metadata=metadata,
+        )
     return fit_model(
         rows.features,
         rows.arm,
@@ -173,8 +193,13 @@ def fit(
         plan=plan,
         cluster=rows.cluster,
         propensities=rows.propensities,
-        metadata={"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest},
+        metadata=metadata,
     )
+
+
+def training_part(training_set: DataFrame) -> DataFrame:
+    """The rows that may be learned from."""
+    return training_set.where(F.col(columns.SPLIT) == TRAIN)
 
 
 def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:

@@ -186,6 +186,8 @@ def test_an_arm_without_a_row_is_an_error_and_an_unknown_arm_too() -> None:
     "changed",
     [
         {"criterion": "gini"},
+        {"is_normalised": True},
+        {"shard_rows": 0},
         {"n_trees": 5},
         {"trees_per_group": 0},
         {"sample_share": 0.6},

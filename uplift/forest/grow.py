@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uplift.forest.categories import level_bins
-from uplift.forest.criteria import Rules, Splits, best_splits
+from uplift.forest.criteria import best_splits
 from uplift.forest.histograms import (
     Codes,
     Flags,
@@ -26,6 +26,7 @@ from uplift.forest.histograms import (
 )
 from uplift.forest.log import CodedLog
 from uplift.forest.nodes import GrowingNodes, Tree
+from uplift.forest.rules import Rules, Splits
 from uplift.forest.sampling import Keys, Places, draw_features, draw_rows
 from uplift.forest.settings import CRITERIA, ForestSettings
 
@@ -95,6 +96,7 @@ def rules_of(settings: ForestSettings) -> Rules:
         float(settings.min_arm_rows),
         settings.min_child_share,
         settings.split_shrinkage,
+        settings.is_normalised,
     )
 
 

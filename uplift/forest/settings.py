@@ -27,6 +27,7 @@ class ForestSettings:
         is_honest: One half of a tree's units finds the splits, the other fills the leaves. False
             lets the same units do both: then effects are too large and standard errors too small.
         criterion: What a split is to increase; see ``uplift.forest.criteria``.
+        is_normalised: Divide gains of kl, euclidean or chi_square by what a split costs.
         max_depth: Splits on the longest way to a leaf, 0 to 30.
         min_leaf_rows: Least rows of a child, all arms together, in the growing half.
         min_arm_rows: Least rows of every arm in a child, in the growing half.
@@ -53,6 +54,7 @@ class ForestSettings:
     sample_share: float = 0.5
     is_honest: bool = True
     criterion: Criterion = "causal"
+    is_normalised: bool = False
     max_depth: int = 6
     min_leaf_rows: int = 200
     min_arm_rows: int = 50
@@ -67,6 +69,11 @@ class ForestSettings:
         if self.criterion not in CRITERIA:
             raise ConfigError(
                 f"criterion is {self.criterion!r}; a forest knows {', '.join(CRITERIA)}."
+            )
+        if self.is_normalised and self.criterion not in ("kl", "euclidean", "chi_square"):
+            raise ConfigError(
+                f"criterion {self.criterion!r} knows no normalisation. Leave `is_normalised` out, "
+                "or take kl, euclidean or chi_square."
             )
         most_share = 1.0 if self.trees_per_group == 1 else 0.5
         for name, low, high in (

@@ -20,12 +20,17 @@ class Options:
             then sees this number. None: it sees the arm as a category.
         monotone: A higher face value never lowers what an S-learner expects.
         forest: How a causal forest is grown.
+        doubly_robust: A causal forest looks at doubly robust scores, not at outcomes.
+        on_spark: A causal forest of the whole log grows where the log is; whoever has it sees to
+            that (``uplift.spark.forest_model``), and ``Plan.fit`` still grows it here.
     """
 
     n_folds: int = 5
     face_values: tuple[float, ...] | None = None
     monotone: bool = False
     forest: ForestSettings = field(default_factory=ForestSettings)
+    doubly_robust: bool = False
+    on_spark: bool = False
 
 
 DEFAULTS = Options()

@@ -36,5 +36,7 @@ def _plan_of(
             face_values=face_values if candidate.arm_as == "face_value" else None,
             monotone=candidate.monotone,
             forest=ForestSettings(**candidate.forest.model_dump()),
+            doubly_robust=candidate.doubly_robust,
+            on_spark=candidate.on_spark,
         ),
     )
