@@ -142,7 +142,7 @@ def _divergence(criterion: int, p: float, q: float) -> float:
         return 2.0 * off
     q = min(max(q, _EPSILON), 1.0 - _EPSILON)
     if criterion == CHI_SQUARE:
-        return off / (q * (1.0 - q))
+        return float(off / (q * (1.0 - q)))
     divergence = 0.0
     if p > 0.0:
         divergence += p * math.log(p / q)

@@ -180,7 +180,7 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
 def _packed(log: CodedLog, shards: npt.NDArray[np.int32]) -> pa.RecordBatch:
     order = np.argsort(shards, kind="stable")
     numbers, starts = np.unique(shards[order], return_index=True)
-    arrays = [log.codes, log.levels, log.arm, log.values, log.keys]
+    arrays: list[npt.NDArray[Any]] = [log.codes, log.levels, log.arm, log.values, log.keys]
     columns = [
         pa.array([rows.tobytes() for rows in np.split(array[order], starts[1:])], pa.binary())
         for array in arrays
