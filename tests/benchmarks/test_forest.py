@@ -1,4 +1,4 @@
-"""Growing a forest and one answer of it, beside causalml's forests."""
+"""Growing a forest and one answer of it, beside causalml's and EconML's."""
 
 import os
 import time
@@ -12,14 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from causalml.inference.tree import UpliftRandomForestClassifier
+from econml.grf import CausalForest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.benchmarks.conftest import Bench
 from tests.benchmarks.test_features import peak_memory
+from uplift import forest as forests
 from uplift.features.encoder import fit_encoder
 from uplift.features.spec import FeatureColumn
-from uplift.forest import CausalForest, ForestRows, ForestSettings, effects_with_errors, grow_forest
+from uplift.forest import ForestRows, ForestSettings, effects_with_errors, grow_forest
 from uplift.forest.bins import Matrix, Vector
 from uplift.spark.forest import grow_forest_on_spark
 
@@ -46,7 +48,7 @@ def log(n_rows: int, n_features: int) -> tuple[Matrix, npt.NDArray[np.int64], Ve
     return features, arm, (rng.random(n_rows) < chance).astype(np.float64)
 
 
-def grown(n_rows: int, n_features: int) -> CausalForest:
+def grown(n_rows: int, n_features: int) -> forests.CausalForest:
     features, arm, outcome = log(n_rows, n_features)
     rows = ForestRows(features, arm, outcome, np.full(n_rows, 0.5))
     return grow_forest(rows, 2, settings=SETTINGS, seed=SEED)
@@ -78,6 +80,24 @@ def test_growing_beside_causalml(bench: Bench, n_rows: int) -> None:
         unit="s",
         peer=("causalml UpliftRandomForestClassifier, all cores", theirs(n_rows)[1]),
         target=100.0 if n_rows == 200_000 else None,
+    )
+
+
+@pytest.mark.parametrize("n_rows", SIZES)
+def test_growing_beside_econml(bench: Bench, n_rows: int) -> None:
+    features, arm, outcome = log(n_rows, 11)
+    forest = CausalForest(
+        n_estimators=N_TREES, max_depth=6, min_samples_leaf=50, random_state=SEED, n_jobs=-1
+    )
+    start = time.perf_counter()
+    forest.fit(features, arm, outcome)
+    peer = time.perf_counter() - start
+    bench.row(
+        f"grow {N_TREES} trees with errors, {n_rows} rows x 11, binning included",
+        ours=bench.best(lambda: grown(n_rows, 11), repeats=2),
+        unit="s",
+        peer=("EconML CausalForest, all cores", peer),
+        target=10.0 if n_rows == 200_000 else None,
     )
 
 

@@ -31,17 +31,12 @@ def smooth_effect(features: Matrix) -> Vector:
 
 
 def coverage(seed: int, *, n_rows: int, n_features: int, n_trees: int) -> float:
-    """Share of 1,000 new customers whose effect lies in its 95 % interval.
-
-    Leaves are as small as they can be: an interval knows nothing of the bias of a large one.
-    """
+    """Share of 1,000 new customers whose effect lies in its 95 % interval."""
     rng = np.random.default_rng(seed)
     features = rng.random((n_rows, n_features))
     arm = rng.integers(0, 2, n_rows)
     outcome = (arm - 0.5) * smooth_effect(features) + rng.normal(size=n_rows)
-    settings = ForestSettings(
-        n_trees=n_trees, max_depth=14, min_leaf_rows=4, min_arm_rows=1, min_child_share=0.2
-    )
+    settings = ForestSettings.for_intervals(n_trees)
     forest = grow_forest(
         ForestRows(features, arm, outcome, np.full(n_rows, 0.5)), 2, settings=settings, seed=seed
     )

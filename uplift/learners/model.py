@@ -103,7 +103,7 @@ class UpliftModel:
 
         A causal forest has them: they say how much the effect would differ had other customers
         been drawn into the experiment. They know nothing of bias: a forest for ranking has leaves
-        that are too large for intervals of its effects, see ``uplift.forest.ForestSettings``.
+        that are too large for intervals of its effects, see ``ForestSettings.for_intervals``.
         """
         return effect_standard_errors(self._ensemble(outcome), features)
 
