@@ -12,7 +12,7 @@ million rows x 12, 20 trees of depth 6, two busy cores, one run: 63 s (siblings 
 halve that), against 2 to 3 s for this way's trees. What speaks for it is that no task needs to hold
 a tree's whole sample; but coded rows are so small that a task holds some twenty million (600 MB),
 and only a larger log is cut into shards (``ForestSettings.shard_rows``). Cutting earlier is faster
-and costs accuracy: on four million rows with weak effects the error of the effect (root mean square)
+and costs accuracy: on four million rows with weak effects the root mean square error of the effect
 rose by 16 % with two shards, 41 % with four and 110 % with sixteen.
 """
 
