@@ -177,6 +177,25 @@ def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
     assert (rows.features == again.features).all()
 
 
+def test_a_forest_on_spark_learns_from_all_training_rows_and_is_that_of_one_machine(
+    table: DataFrame, trained: Trained
+) -> None:
+    forest = "{n_trees: 4, min_leaf_rows: 50, min_arm_rows: 10, shard_rows: 1000}"
+    candidate = f"{{name: f, learner: causal_forest, on_spark: true, forest: {forest}}}"
+    few = config_of(
+        trained.config.workspace, f"training.candidates=[{candidate}]", "training.max_rows=1000"
+    )
+    plan = train_model.plans_of(few.training, few.campaign, LocalTrainer())["f"]
+    sample = train_model.rows_to_learn_from(table, few)
+    found = train_model.fit(sample, "f", plan, few, digest="", table=table)
+    everybody = train_model.rows_to_learn_from(table, trained.config)
+    assert len(everybody.arm) > len(sample.arm)
+    here = train_model.fit(everybody, "f", plan, few, digest="")
+    assert found.version == here.version
+    assert found.metadata == here.metadata
+    assert train_model.fit(sample, "f", plan, few, digest="").version != found.version
+
+
 def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
     config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
     rows = train_model.rows_to_learn_from(table, config)
