@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import train_model
+from jobs import learning, train_model
 from jobs.build_training_set import TRAINING_SET
 from uplift import columns
 from uplift.config import Config
@@ -213,7 +213,7 @@ def averages(
     store: TrackingStore, table: DataFrame, found: Fingerprint, config: Config
 ) -> Candidate:
     """Register the average outcome of every arm as a model, and make it the champion."""
-    rows = train_model.rows_to_learn_from(table, config)
+    rows = learning.rows_to_learn_from(table, config)
     arms = config.campaign.arms
     ensembles = {
         outcome: fit_constant(

@@ -3,7 +3,10 @@
 Reads the table ``training_set`` and the report ``experiment``. Every candidate of
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
 so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. With
-``training.tuning`` what a search finds is a candidate too, and its trials are child runs. Writes
+``training.tuning`` what a search finds is a candidate too, and its trials are child runs. With
+``training.trainer: spark`` that last fit takes all rows, wherever they are, while comparing makes
+do with the ``training.max_rows`` that one machine holds: it fits each candidate several times, and
+who ranks best shows in fewer rows than it takes to rank as well as possible. Writes
 the reports ``training`` and ``model_card``, and to MLflow a run with that model, registered as
 ``challenger``, with a child run for every candidate and one for the response model that is there to
 be beaten. For the gate it tests the candidates on parts of the rows that they had not seen, and
@@ -22,33 +25,31 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from jobs.build_training_set import TRAINING_SET
 from jobs.check_experiment import experiment_report, require_sound
+from jobs.learning import (
+    compare,
+    fit_chosen,
+    outcomes_of,
+    rows_to_learn_from,
+    save_companions,
+    tune_on,
+)
 from uplift import columns
 from uplift.config import Config
-from uplift.errors import ExperimentError
-from uplift.experiment.split import TRAIN
-from uplift.features.spec import feature_columns
-from uplift.learners.boosting import LocalTrainer
-from uplift.learners.companions import COMPANIONS, save_companion
 from uplift.learners.families import RESPONSE
-from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
-from uplift.selection.competition import compete
 from uplift.selection.plans import plan_settings
-from uplift.selection.refits import halves, sequential_tests
+from uplift.selection.refits import sequential_tests
 from uplift.selection.report import training_report
-from uplift.selection.search import plans_with, search
 from uplift.selection.trial import Trial, chosen
-from uplift.selection.tuning import TuningTrial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.tables import read_table
-from uplift.spark.training_rows import TrainingRows, training_rows
+from uplift.spark.training_rows import TrainingRows
 from uplift.tracking.card import Origin, card_markdown, model_card
 from uplift.tracking.code import code_version
 from uplift.tracking.registry import CHALLENGER, Alias, RegisteredVersion
@@ -84,11 +85,7 @@ def run(spark: SparkSession, config: Config) -> None:
     searched = tune_on(rows, config, digest=found.digest)
     trials = compare(rows, config, searched)
     best = chosen(trials)
-    if config.training.trainer == "spark" and can_be_distributed(best.plan):
-        model, n_rows = fit_distributed(table, best.name, best.plan, config, digest=found.digest)
-    else:
-        model = fit(rows, best.name, best.plan, config, digest=found.digest)
-        n_rows = len(rows.arm)
+    model, n_rows = fit_chosen(table, rows, best, config, digest=found.digest)
     version = enter(store, model, rows, n_rows, found, config, alias=CHALLENGER, trial=best)
     for trial in trials:
         log_trial(
@@ -144,100 +141,6 @@ def run(spark: SparkSession, config: Config) -> None:
         features=rows.encoder.n_features,
         outcomes=list(model.outcomes),
         seconds=round(time.monotonic() - start, 1),
-    )
-
-
-def outcomes_of(config: Config) -> list[str]:
-    """What is modelled: conversion always, revenue where effects on it earn money."""
-    if config.campaign.value.basis == "revenue":
-        return [columns.CONVERSION, columns.REVENUE]
-    return [columns.CONVERSION]
-
-
-def rows_to_learn_from(training_set: DataFrame, config: Config) -> TrainingRows:
-    """The training split, on the driver: all of it, or a sample."""
-    return training_rows(
-        training_set.where(F.col(columns.SPLIT) == TRAIN),
-        feature_columns(config.features),
-        outcomes_of(config),
-        max_rows=config.training.max_rows,
-        salt=config.training.salt,
-        source=str(Workspace(config.workspace).table(TRAINING_SET)),
-    )
-
-
-def tune_on(rows: TrainingRows, config: Config, *, digest: str) -> list[TuningTrial]:
-    """What ``training.tuning`` tried; none where it is null."""
-    return search(
-        rows.data(config.campaign.value.basis),
-        config.campaign.value.basis,
-        config.training,
-        config.campaign,
-        LocalTrainer(),
-        categorical=rows.encoder.categorical_indices,
-        how=config.evaluation,
-        digest=digest,
-        journal=Workspace(config.workspace).search("learners"),
-        tried=_tell,
-    )
-
-
-def _tell(trial: TuningTrial) -> None:
-    autoc = trial.metrics[-1] if trial.metrics else None
-    event(log, "tuning.tried", number=trial.number, state=trial.state, autoc=autoc)
-
-
-def compare(
-    rows: TrainingRows, config: Config, searched: Sequence[TuningTrial] = ()
-) -> list[Trial]:
-    """Try every candidate, in the order of the config, what a search found, the response model.
-
-    They are judged by the outcome that pays.
-    """
-    outcome = config.campaign.value.basis
-    return compete(
-        plans_with(searched, config.training, config.campaign, LocalTrainer()),
-        rows.data(outcome),
-        outcome,
-        len(config.campaign.arms.names),
-        categorical=rows.encoder.categorical_indices,
-        n_folds=config.training.folds,
-        salt=f"{config.training.salt}:validation",
-        how=config.evaluation,
-    )
-
-
-def save_companions(
-    rows: TrainingRows, trials: Sequence[Trial], best: Trial, model: UpliftModel, config: Config
-) -> None:
-    """Fit the response model and two halves of the challenger, and put them into the workspace."""
-    parts = halves(rows.data(columns.CONVERSION), salt=f"{config.training.salt}:halves")
-    wanted = [(trial.plan, rows) for trial in trials if trial.plan.learner == RESPONSE]
-    wanted += [(best.plan, rows.where(part)) for part in parts]
-    for name, (plan, part) in zip(COMPANIONS, wanted, strict=True):
-        try:
-            companion = fit(part, name, plan, config, digest=model.metadata[TRAINING_SET])
-        except ExperimentError as error:
-            event(log, "companion.lacking", level=logging.WARNING, companion=name, why=str(error))
-            continue
-        save_companion(Workspace(config.workspace), name, companion, challenger=model)
-
-
-def fit(
-    rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
-) -> UpliftModel:
-    """Fit a candidate on all training rows; ``digest`` names the data in the model's metadata."""
-    return fit_model(
-        rows.features,
-        rows.arm,
-        rows.propensity,
-        rows.outcomes,
-        arms=config.campaign.arms,
-        encoder=rows.encoder,
-        plan=plan,
-        cluster=rows.cluster,
-        propensities=rows.propensities,
-        metadata={"candidate": candidate, "learner": plan.learner, TRAINING_SET: digest},
     )
 
 

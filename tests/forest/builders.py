@@ -116,6 +116,32 @@ def gain_by_definition(criterion: str, arm: Vector, outcome: Vector, low: Vector
     return float(sum(np.mean(side) * metric(side) for side in sides) - metric(everybody))
 
 
+def normaliser_by_definition(criterion: str, arm: Vector, low: Vector) -> float:
+    """Rzepakowski and Jaroszewicz's I of a split into ``low`` and the rest, from the rows."""
+
+    def impurity(*shares: float) -> float:
+        if criterion == "kl":
+            return -sum(p * math.log(p) for p in shares if p > 0.0)
+        return 1.0 - sum(p * p for p in shares)
+
+    n, n_control = len(arm), int((arm == 0).sum())
+    q = float(low[arm == 0].mean())
+    value = 0.5 + n_control / n * impurity(q, 1.0 - q)
+    for k in range(1, int(arm.max()) + 1):
+        n_arm, p = int((arm == k).sum()), float(low[arm == k].mean())
+        both = n_arm + n_control
+        divergence = {
+            "kl": lambda p=p: sum(
+                a * math.log(a / b) for a, b in ((p, q), (1.0 - p, 1.0 - q)) if a > 0.0
+            ),
+            "euclidean": lambda p=p: (p - q) ** 2 + (p - q) ** 2,
+            "chi_square": lambda p=p: (p - q) ** 2 / q + (p - q) ** 2 / (1.0 - q),
+        }[criterion]()
+        value += impurity(n_arm / both, n_control / both) * divergence
+        value += n_arm / n * impurity(p, 1.0 - p)
+    return value
+
+
 def possible_splits(column: Vector) -> Iterator[tuple[float, bool, Vector]]:
     """Every threshold and side for missing values, with the rows that go low."""
     missing = np.isnan(column)

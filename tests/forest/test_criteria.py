@@ -8,10 +8,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.forest.builders import ONE_TREE, arm_sums, gain_by_definition, possible_splits
+from tests.forest.builders import (
+    ONE_TREE,
+    arm_sums,
+    gain_by_definition,
+    normaliser_by_definition,
+    possible_splits,
+)
 from uplift.forest import ForestRows, grow_forest
 from uplift.forest.bins import Matrix
-from uplift.forest.criteria import split_gain
+from uplift.forest.criteria import normaliser, split_gain
 from uplift.forest.settings import CRITERIA
 
 every_criterion = pytest.mark.parametrize("criterion", list(CRITERIA))
@@ -95,6 +101,42 @@ def test_gains_are_those_of_the_rows_themselves(
         is_binary=is_binary,
     )
     assert found == pytest.approx(gain_by_definition(criterion, arm, outcome, low), abs=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["kl", "euclidean", "chi_square"])
+@given(rng=tables, n_arms=st.integers(2, 4))
+def test_normalisers_are_those_of_the_rows_themselves(
+    criterion: str, rng: np.random.Generator, n_arms: int
+) -> None:
+    arm = np.arange(12 * n_arms) % n_arms
+    low = rng.random(12 * n_arms) < rng.random()
+    assume(low[arm == 0].any() and not low[arm == 0].all())
+    nothing = np.zeros(len(arm))
+    found = normaliser(
+        CRITERIA[criterion],
+        arm_sums(arm[low], nothing[low], n_arms),
+        arm_sums(arm, nothing, n_arms),
+    )
+    assert found == pytest.approx(normaliser_by_definition(criterion, arm, low), abs=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["kl", "euclidean", "chi_square"])
+@given(rng=tables)
+def test_a_normalised_tree_of_one_split_finds_what_trying_them_all_finds(
+    criterion: str, rng: np.random.Generator
+) -> None:
+    arm, outcome = np.arange(24) % 2, rng.integers(0, 2, 24) * 1.0
+    features = rng.integers(0, 6, (24, 2)) * 1.0
+    settings = replace(ONE_TREE, criterion=criterion, is_normalised=True)
+    rows = ForestRows(features, arm, outcome, np.full(24, 0.5))
+    forest = grow_forest(rows, 2, settings=settings, seed=0, n_threads=1)
+    best = 1e-9
+    for column in features.T:
+        for _, _, low in possible_splits(column):
+            if min(min(low[arm == k].sum(), (~low)[arm == k].sum()) for k in range(2)) >= 1:
+                worth = gain_by_definition(criterion, arm, outcome, low)
+                best = max(best, worth / normaliser_by_definition(criterion, arm, low))
+    assert max(float(forest.trees[0].tree.gain[0]), 1e-9) == pytest.approx(best, abs=1e-8)
 
 
 @every_criterion

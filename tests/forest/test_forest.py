@@ -8,7 +8,7 @@ import pytest
 from tests.forest.builders import a_log, small_forest, small_settings
 from uplift.errors import ConfigError, ContractError, ExperimentError, OverlapError
 from uplift.forest import ForestRows, ForestSettings, grow_forest
-from uplift.forest.log import row_weights
+from uplift.forest.plan import mean_propensity, row_weights
 
 
 def test_a_forest_finds_who_is_helped_by_which_arm() -> None:
@@ -186,6 +186,8 @@ def test_an_arm_without_a_row_is_an_error_and_an_unknown_arm_too() -> None:
     "changed",
     [
         {"criterion": "gini"},
+        {"is_normalised": True},
+        {"shard_rows": 0},
         {"n_trees": 5},
         {"trees_per_group": 0},
         {"sample_share": 0.6},
@@ -203,6 +205,8 @@ def test_settings_out_of_range_are_named(changed: dict[str, object]) -> None:
 
 def test_stabilised_weights_keep_the_size_of_an_arm() -> None:
     arm = np.array([0, 0, 1, 1])
-    weights = row_weights(arm, np.array([0.25, 0.75, 0.5, 0.5]), np.array([1.0, 1.0, 2.0, 2.0]))
+    propensity = np.array([0.25, 0.75, 0.5, 0.5])
+    mean = mean_propensity(arm, propensity)
+    weights = row_weights(arm, propensity, np.array([1.0, 1.0, 2.0, 2.0]), mean)
     assert weights is not None
     assert weights.tolist() == [2.0, 2.0 / 3.0, 2.0, 2.0]

@@ -1,6 +1,5 @@
 """The same forest from any number of threads, rows in any order and sums over any partitions."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numba
@@ -11,7 +10,8 @@ from tests.forest.builders import a_log, small_forest, small_settings
 from uplift.forest import ForestRows, grow_forest
 from uplift.forest import grow as growing
 from uplift.forest.grow import grow_tree, sum_nodes
-from uplift.forest.log import CodedLog, code_log
+from uplift.forest.log import CodedLog
+from uplift.forest.plan import plan_log
 from uplift.forest.sampling import draw_rows
 from uplift.forest.settings import CRITERIA
 
@@ -29,16 +29,8 @@ def reordered(rows: ForestRows, order: np.ndarray) -> ForestRows:
 
 
 def coded(rows: ForestRows, n_arms: int = 3) -> CodedLog:
-    with ThreadPoolExecutor(1) as workers:
-        return code_log(
-            rows,
-            n_arms,
-            categorical=(),
-            max_bins=254,
-            needs_squares=False,
-            seed=1,
-            workers=workers,
-        )
+    plan = plan_log(rows, n_arms, categorical=(), max_bins=254, needs_squares=False)
+    return plan.code(rows)
 
 
 def test_any_number_of_threads_grows_the_same_forest() -> None:
@@ -87,11 +79,7 @@ def test_sums_over_partitions_add_up_to_the_sums_over_the_log() -> None:
     log, settings = coded(a_log()), small_settings()
     grown = grow_tree(log, settings, seed=1, number=0)
     _, estimating = draw_rows(log.keys, 1, 0, 0, 0.5, 1.0)
-    features = np.arange(4)
-    parts = [
-        sum_nodes(grown.tree, log.sample(part, features, grown.tree.level_bin), features, log)
-        for part in np.array_split(estimating, 3)
-    ]
+    parts = [sum_nodes(grown.tree, log, part) for part in np.array_split(estimating, 3)]
     assert np.array_equal(sum(parts), grown.sums)
 
 
@@ -105,9 +93,7 @@ def test_honest_leaves_do_not_listen_to_the_growing_half() -> None:
     outcome = rows.outcome.copy()
     outcome[growing_rows] = np.random.default_rng(2).permutation(outcome[growing_rows])
     changed = coded(replace(rows, outcome=outcome))
-    features = np.arange(4)
-    sample = changed.sample(estimating, features, grown.tree.level_bin)
-    assert np.array_equal(sum_nodes(grown.tree, sample, features, changed), grown.sums)
+    assert np.array_equal(sum_nodes(grown.tree, changed, estimating), grown.sums)
     other = grow_tree(changed, settings, seed=1, number=0)
     assert other.tree.feature.tolist() != grown.tree.feature.tolist()
 

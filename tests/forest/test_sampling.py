@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from uplift.forest.sampling import draw_features, draw_rows, draw_sparsely
+from uplift.forest.sampling import (
+    counted_keys,
+    draw_features,
+    draw_rows,
+    shards_of,
+    sparse_limit,
+)
 
 N = 40_000
 KEYS = np.random.default_rng(0).integers(0, 2**63, N).astype(np.uint64)
@@ -42,7 +48,7 @@ def test_a_unit_is_drawn_wherever_its_row_lies() -> None:
 
 
 def test_keys_that_count_are_as_good_as_random_ones() -> None:
-    counted = np.arange(N, dtype=np.uint64)
+    counted = counted_keys(N)
     halves = draw_rows(counted, 1, 0, 0, 0.5, 1.0)
     assert abs(len(halves[0]) - N / 4) < 4 * np.sqrt(N / 4)
     assert abs(np.mean(halves[0]) - N / 2) < 4 * N / np.sqrt(12 * N / 4)
@@ -60,4 +66,24 @@ def test_every_node_draws_its_features_and_all_come_up_alike() -> None:
 
 
 def test_a_sparse_draw_is_about_as_large_as_asked() -> None:
-    assert abs(len(draw_sparsely(KEYS, 1, 0.1)) - N / 10) < 4 * np.sqrt(N / 10)
+    drawn = (counted_keys(N) < np.uint64(sparse_limit(0.1))).sum()
+    assert abs(drawn - N / 10) < 4 * np.sqrt(N / 10)
+    assert sparse_limit(1.0) == 2**64 - 1
+
+
+def test_a_tree_grows_in_its_shard_and_estimates_everywhere_else() -> None:
+    shards = shards_of(KEYS, 1, 4)
+    assert (np.abs(np.bincount(shards) - N / 4) < 4 * np.sqrt(N / 4)).all()
+    whole = np.sort(np.concatenate(draw_rows(KEYS, 1, 6, 3, 0.5, 1.0)))
+    growing, estimating = draw_rows(KEYS, 1, 6, 3, 0.5, 1.0, 4)
+    assert set(shards[growing]) == {6 % 4}
+    assert set(shards[estimating]) == {0, 1, 2, 3}
+    assert np.array_equal(np.sort(np.concatenate([growing, estimating])), whole)
+    assert abs(len(growing) - N / 16) < 4 * np.sqrt(N / 16)
+
+
+def test_without_honesty_a_tree_s_shard_grows_whole_and_everybody_estimates() -> None:
+    honest = draw_rows(KEYS, 1, 6, 3, 0.5, 1.0, 4)
+    growing, estimating = draw_rows(KEYS, 1, 6, 3, 0.5, 1.0, 4, False)
+    assert np.array_equal(estimating, np.sort(np.concatenate(honest)))
+    assert np.array_equal(growing, estimating[shards_of(KEYS, 1, 4)[estimating] == 2])

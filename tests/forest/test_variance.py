@@ -7,7 +7,6 @@ from tests.forest.builders import a_log, small_forest
 from uplift.errors import ContractError
 from uplift.forest import ForestRows, ForestSettings, effects_with_errors, grow_forest
 from uplift.forest.bins import Matrix, Vector
-from uplift.forest.variance import little_bags_variance, tree_ensemble
 
 
 def test_effects_are_those_of_the_forest_itself() -> None:
@@ -16,36 +15,6 @@ def test_effects_are_those_of_the_forest_itself() -> None:
     found = effects_with_errors(forest, rows.features)
     np.testing.assert_allclose(found.cate, forest.cate(rows.features), rtol=0, atol=1e-12)
     assert (found.standard_error > 0.0).all()
-
-
-def test_single_trees_average_to_the_forest() -> None:
-    rows = a_log()
-    forest = small_forest(rows)
-    answers = tree_ensemble(forest).raw(rows.features).reshape(-1, 8, 3)
-    np.testing.assert_allclose(
-        answers.mean(axis=1), forest.expected_outcome(rows.features), rtol=0, atol=1e-12
-    )
-
-
-def test_groups_that_differ_only_by_their_own_trees_leave_little_variance() -> None:
-    """Trees of pure own noise: all of the variance between groups is what is taken off."""
-    rng = np.random.default_rng(1)
-    effects = rng.normal(size=(500, 400, 4, 1))
-    # between is 1/4, within too; what is left is positive by construction and of the order of
-    # their standard error, sqrt(2/399)/4 = 0.018
-    assert little_bags_variance(effects).mean() < 0.02
-
-
-def test_a_known_variance_of_groups_is_found() -> None:
-    rng = np.random.default_rng(2)
-    shared = rng.normal(scale=0.5, size=(500, 400, 1, 1))
-    effects = shared + rng.normal(size=(500, 400, 4, 1))
-    # 0.25 by design; the estimate's standard error is sqrt(2/399) * 0.5 / sqrt(500) = 0.0016
-    assert abs(little_bags_variance(effects).mean() - 0.25) < 4 * 0.0016
-
-
-def test_trees_that_agree_leave_no_variance() -> None:
-    assert little_bags_variance(np.ones((3, 5, 2, 2))).tolist() == [[0.0, 0.0]] * 3
 
 
 def test_trees_that_stand_alone_give_no_errors() -> None:
@@ -62,17 +31,12 @@ def smooth_effect(features: Matrix) -> Vector:
 
 
 def coverage(seed: int, *, n_rows: int, n_features: int, n_trees: int) -> float:
-    """Share of 1,000 new customers whose effect lies in its 95 % interval.
-
-    Leaves are as small as they can be: an interval knows nothing of the bias of a large one.
-    """
+    """Share of 1,000 new customers whose effect lies in its 95 % interval."""
     rng = np.random.default_rng(seed)
     features = rng.random((n_rows, n_features))
     arm = rng.integers(0, 2, n_rows)
     outcome = (arm - 0.5) * smooth_effect(features) + rng.normal(size=n_rows)
-    settings = ForestSettings(
-        n_trees=n_trees, max_depth=14, min_leaf_rows=4, min_arm_rows=1, min_child_share=0.2
-    )
+    settings = ForestSettings.for_intervals(n_trees)
     forest = grow_forest(
         ForestRows(features, arm, outcome, np.full(n_rows, 0.5)), 2, settings=settings, seed=seed
     )

@@ -11,12 +11,13 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import train_model
+from jobs import learning, train_model
 from tests.jobs.builders import config_of, training_set, write_training_set
 from uplift.config import Config
 from uplift.errors import ContractError, ExperimentError, OverlapError
 from uplift.learners.boosting import LocalTrainer
 from uplift.selection.plans import plans_of
+from uplift.selection.trial import chosen
 from uplift.spark.fingerprint import fingerprint
 from uplift.spark.training_set import with_propensities
 from uplift.tracking.registry import (
@@ -131,14 +132,14 @@ def test_a_candidate_that_the_log_does_not_allow_steps_aside(
         "[{name: z, learner: class_transformation}, {name: t, learner: t_learner, rounds: 5}]"
     )
     config = config_of(trained.config.workspace, f"training.candidates={candidates}")
-    rows = train_model.rows_to_learn_from(table, config)
+    rows = learning.rows_to_learn_from(table, config)
     uneven = replace(rows, propensity=np.where(rows.features[:, 0] > 40.0, 0.3, 0.35))
-    assert [trial.name for trial in train_model.compare(uneven, config)] == ["t", "response"]
+    assert [trial.name for trial in learning.compare(uneven, config)] == ["t", "response"]
     only = config_of(
         trained.config.workspace, "training.candidates=[{name: z, learner: class_transformation}]"
     )
     with pytest.raises(OverlapError, match="varies between"):
-        train_model.compare(uneven, only)
+        learning.compare(uneven, only)
 
 
 def test_a_search_competes_and_its_trials_are_child_runs(
@@ -174,28 +175,28 @@ def test_the_version_does_not_depend_on_how_the_table_is_cut(
     table: DataFrame, trained: Trained, challenger: RegisteredVersion, partitions: int
 ) -> None:
     shuffled = table.repartition(partitions, "age")
-    rows = train_model.rows_to_learn_from(shuffled, trained.config)
-    as_written = train_model.rows_to_learn_from(table, trained.config)
+    rows = learning.rows_to_learn_from(shuffled, trained.config)
+    as_written = learning.rows_to_learn_from(table, trained.config)
     np.testing.assert_array_equal(rows.features, as_written.features)
     np.testing.assert_array_equal(rows.outcomes["conversion"], as_written.outcomes["conversion"])
-    best = train_model.chosen(train_model.compare(rows, trained.config))
-    model = train_model.fit(rows, best.name, best.plan, trained.config, digest="")
+    best = chosen(learning.compare(rows, trained.config))
+    model = learning.fit(rows, best.name, best.plan, trained.config, digest="")
     assert model.version == challenger.model_version
 
 
 def test_randomisation_units_come_along_and_chances_of_all_arms_where_the_table_has_them(
     table: DataFrame, trained: Trained
 ) -> None:
-    plain = train_model.rows_to_learn_from(table, trained.config)
+    plain = learning.rows_to_learn_from(table, trained.config)
     assert plain.cluster.tolist() == sorted(plain.cluster)  # here the unit, in whose order rows are
     assert plain.propensities is None
     chances = F.array(*map(F.lit, (0.5, 0.3, 0.2)))
-    rows = train_model.rows_to_learn_from(table.withColumn("propensities", chances), trained.config)
+    rows = learning.rows_to_learn_from(table.withColumn("propensities", chances), trained.config)
     assert rows.propensities is not None
     assert rows.propensities.shape == (len(rows.arm), 3)
     assert rows.propensities[-1].tolist() == [0.5, 0.3, 0.2]
     of_some = table.withColumn("propensities", F.when(F.col("age") > 40.0, chances))
-    assert train_model.rows_to_learn_from(of_some, trained.config).propensities is None
+    assert learning.rows_to_learn_from(of_some, trained.config).propensities is None
 
 
 def test_pooled_experiments_of_different_shares_keep_no_family_out(
@@ -216,7 +217,7 @@ def test_pooled_experiments_of_different_shares_keep_no_family_out(
             "experiment_id": F.when(is_june, "june").otherwise(F.col("experiment_id")),
         }
     )
-    rows = train_model.rows_to_learn_from(
+    rows = learning.rows_to_learn_from(
         with_propensities(pooled, campaign=config.campaign), config
     )
     assert rows.propensities is not None
@@ -224,25 +225,44 @@ def test_pooled_experiments_of_different_shares_keep_no_family_out(
         (0.3333, 0.3333, 0.3333),
         (0.5, 0.25, 0.25),
     ]
-    assert [trial.name for trial in train_model.compare(rows, config)] == [*names, "response"]
+    assert [trial.name for trial in learning.compare(rows, config)] == [*names, "response"]
 
 
 def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
     table: DataFrame, trained: Trained
 ) -> None:
     config = config_of(trained.config.workspace, "training.max_rows=1000")
-    rows = train_model.rows_to_learn_from(table, config)
-    again = train_model.rows_to_learn_from(table.repartition(5), config)
+    rows = learning.rows_to_learn_from(table, config)
+    again = learning.rows_to_learn_from(table.repartition(5), config)
     assert rows.n_available == table.where("split = 'train'").count()
     assert len(rows.arm) == pytest.approx(1000, abs=4 * 1000**0.5)
     assert (rows.features == again.features).all()
 
 
+def test_a_forest_on_spark_learns_from_all_training_rows_and_is_that_of_one_machine(
+    table: DataFrame, trained: Trained
+) -> None:
+    forest = "{n_trees: 4, min_leaf_rows: 50, min_arm_rows: 10, shard_rows: 1000}"
+    candidate = f"{{name: f, learner: causal_forest, on_spark: true, forest: {forest}}}"
+    few = config_of(
+        trained.config.workspace, f"training.candidates=[{candidate}]", "training.max_rows=1000"
+    )
+    plan = train_model.plans_of(few.training, few.campaign, LocalTrainer())["f"]
+    sample = learning.rows_to_learn_from(table, few)
+    found = learning.fit(sample, "f", plan, few, digest="", table=table)
+    everybody = learning.rows_to_learn_from(table, trained.config)
+    assert len(everybody.arm) > len(sample.arm)
+    here = learning.fit(everybody, "f", plan, few, digest="")
+    assert found.version == here.version
+    assert found.metadata == here.metadata
+    assert learning.fit(sample, "f", plan, few, digest="").version != found.version
+
+
 def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
     config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
-    rows = train_model.rows_to_learn_from(table, config)
+    rows = learning.rows_to_learn_from(table, config)
     plan = plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
-    model = train_model.fit(rows, "t", plan, config, digest="")
+    model = learning.fit(rows, "t", plan, config, digest="")
     assert model.outcomes == ("conversion", "revenue")
 
 
@@ -255,7 +275,7 @@ def test_revenue_that_is_not_logged_cannot_be_learned(spark: SparkSession, tmp_p
     config = config_of(tmp_path, "campaign.value.basis=revenue")
     frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
     with pytest.raises(ContractError, match=r"`revenue` .* is null in (\d+) of \1 training rows"):
-        train_model.rows_to_learn_from(frame, config)
+        learning.rows_to_learn_from(frame, config)
 
 
 def test_a_feature_without_a_value_is_named(spark: SparkSession, tmp_path: Path) -> None:
@@ -264,7 +284,7 @@ def test_a_feature_without_a_value_is_named(spark: SparkSession, tmp_path: Path)
     write_training_set(tmp_path, table)
     frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
     with pytest.raises(ContractError, match="'age'"):
-        train_model.rows_to_learn_from(frame, config_of(tmp_path))
+        learning.rows_to_learn_from(frame, config_of(tmp_path))
 
 
 def test_a_failed_experiment_is_refused_until_somebody_answers_for_it() -> None:

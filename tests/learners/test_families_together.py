@@ -10,7 +10,7 @@ from uplift.errors import OverlapError
 from uplift.learners.base import Objective, Parameters
 from uplift.learners.boosting import LocalTrainer
 from uplift.learners.data import TrainingData
-from uplift.learners.families import FAMILIES, FOREST
+from uplift.learners.families import FAMILIES, FORESTS
 from uplift.learners.recipe import Options
 from uplift.learners.together import PeerTrainer
 
@@ -69,7 +69,7 @@ def assert_same(
 
 
 @pytest.mark.parametrize("is_weighted", [False, True])
-@pytest.mark.parametrize("learner", [name for name in FAMILIES if name != FOREST])
+@pytest.mark.parametrize("learner", [name for name in FAMILIES if name not in FORESTS])
 def test_a_conversion(learner: str, is_weighted: bool) -> None:
     assert_same(learner, log_of(is_weighted=is_weighted), "binary")
 

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.learners.builders import recipe_of
+from uplift.ensemble.little_bags import effect_standard_errors
 from uplift.errors import ExperimentError
 from uplift.forest import ForestSettings, effects_with_errors
 from uplift.learners.data import TrainingData
-from uplift.learners.forest import fit_causal_forest
+from uplift.learners.forest import fit_causal_forest, fit_forest
+from uplift.learners.recipe import Options
 
 SETTINGS = ForestSettings(n_trees=20, max_depth=3, min_leaf_rows=40, min_arm_rows=10)
 
@@ -38,3 +41,26 @@ def test_an_arm_with_too_few_rows_is_an_error() -> None:
         fit_causal_forest(
             a_campaign(), 2, settings=SETTINGS, categorical=(), seed=1, min_arm_rows=2000
         )
+
+
+def test_a_doubly_robust_forest_has_helpers_answers_chances_and_knows_how_surely() -> None:
+    data = a_campaign()
+    plain, helped = (
+        fit_forest(
+            data,
+            2,
+            recipe_of(
+                objective="binary",
+                options=Options(forest=SETTINGS, doubly_robust=doubly_robust),
+            ),
+        )
+        for doubly_robust in (False, True)
+    )
+    assert plain.digest() != helped.digest()
+    assert (plain.link, helped.link) == ("identity", "clipped")
+    effects = helped.predict(data.features) @ [-1.0, 1.0]
+    assert effects[data.features[:, 1] > 0].mean() > 0.3
+    assert effects[data.features[:, 1] <= 0].mean() < 0.1
+    errors = effect_standard_errors(helped, data.features)
+    assert errors is not None
+    assert (errors > 0.0).all()

@@ -14,6 +14,7 @@ from uplift.columns import CONVERSION, REVENUE
 from uplift.ensemble import constant
 from uplift.errors import ContractError, ModelNotReadyError, VersionMismatchError
 from uplift.features.encoder import fit_encoder
+from uplift.forest import ForestRows, ForestSettings, effects_with_errors, grow_forest
 from uplift.learners.base import CateModel
 from uplift.learners.model import load_model
 
@@ -193,3 +194,28 @@ def test_a_model_travels_by_pickle() -> None:
     arrived = pickle.loads(pickle.dumps(model))
     assert arrived.version == model.version
     assert arrived.cate(TWO_UNITS).tolist() == model.cate(TWO_UNITS).tolist()
+
+
+def test_a_model_tells_how_sure_it_is_where_its_trees_stand_in_groups(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    features = rng.integers(0, 3, size=(900, 2)).astype(np.float64)
+    rows = ForestRows(features, np.arange(900) % 3, rng.random(900), np.full(900, 1 / 3))
+    settings = ForestSettings(n_trees=20, min_leaf_rows=30, min_arm_rows=5)
+    forest = grow_forest(rows, 3, settings=settings, seed=1)
+    model = constant_model(
+        ensembles={
+            CONVERSION: forest.ensemble,
+            REVENUE: constant([4.0, 5.0, 7.0], n_features=2),
+        }
+    )
+    error = model.effect_standard_error(features)
+    assert error is not None
+    assert error.shape == (900, 2)
+    assert np.array_equal(error, effects_with_errors(forest, features).standard_error)
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model").effect_standard_error(features[:1])
+    assert loaded is not None
+    assert loaded.tolist() == error[:1].tolist()
+    assert model.effect_standard_error(features, REVENUE) is None
+    with pytest.raises(ContractError, match="'margin' is not modelled"):
+        model.effect_standard_error(features, "margin")

@@ -1,4 +1,4 @@
-"""The forest beside causalml's: the same rows to learn from, the same rows to be judged on."""
+"""The forest beside causalml's and EconML's: the same rows to learn from, and to be judged on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +61,19 @@ def causal_forest(
     return np.asarray(forest.predict(judged)).ravel()
 
 
-PEERS = [uplift_forest, causal_forest]
+def grf_forest(
+    features: Floats, arm: npt.NDArray[np.int64], outcome: Floats, judged: Floats
+) -> Floats:
+    from econml.grf import CausalForest
+
+    forest = CausalForest(
+        n_estimators=N_TREES, max_depth=6, min_samples_leaf=50, random_state=1, n_jobs=1
+    )
+    forest.fit(features, arm, outcome)
+    return np.asarray(forest.predict(judged)).ravel()
+
+
+PEERS = [uplift_forest, causal_forest, grf_forest]
 every_peer = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.__name__)
 
 
@@ -79,7 +91,7 @@ def campaign(seed: int, n_rows: int, strength: float) -> tuple[Floats, ...]:
 
 @pytest.mark.slow
 @every_peer
-def test_effects_are_no_further_from_the_truth_than_those_of_causalml(peer: Fit) -> None:
+def test_effects_are_no_further_from_the_truth_than_those_of_peers(peer: Fit) -> None:
     features, arm, outcome, _ = campaign(1, 8000, 1.0)
     judged, _, _, truth = campaign(2, 4000, 1.0)
     errors = [(fit(features, arm, outcome, judged) - truth) ** 2 for fit in (ours, peer)]
@@ -113,10 +125,9 @@ def ahead(rankings: list[Floats], drawn: npt.NDArray[np.int64], happened: Floats
 @pytest.mark.long
 @every_peer
 @pytest.mark.parametrize("mail", [1, 2])
-def test_hillstroms_visitors_are_ranked_no_worse_than_by_causalml(
+def test_hillstroms_visitors_are_ranked_no_worse_than_by_peers(
     peer: Fit, mail: int, hillstrom: Path
 ) -> None:
-    """Each half of the log judges what was learned from the other; the mean of both counts."""
     log = pd.read_csv(hillstrom)
     log = log.assign(arm=log["segment"].map(HILLSTROM_ARMS.numbers()))
     log = log[log["arm"].isin([0, mail])]
@@ -124,19 +135,35 @@ def test_hillstroms_visitors_are_ranked_no_worse_than_by_causalml(
     numbers = log[["recency", "history", "mens", "womens", "newbie"]]
     features = pd.concat([numbers, dummies], axis=1).to_numpy(dtype=np.float64)
     arm, visit = (log["arm"] > 0).to_numpy(np.int64), log["visit"].to_numpy(np.float64)
-    half = np.random.default_rng(1).random(len(log)) < 0.5
+    assert_ranked_no_worse(peer, features, arm, visit)
+
+
+def assert_ranked_no_worse(
+    peer: Fit, features: Floats, arm: npt.NDArray[np.int64], outcome: Floats
+) -> None:
+    """Each half of the log judges what was learned from the other; the mean of both counts."""
+    half = np.random.default_rng(1).random(len(arm)) < 0.5
     found = []
     for learns in (half, ~half):
-        learned = (features[learns], arm[learns], visit[learns], features[~learns])
+        learned = (features[learns], arm[learns], outcome[learns], features[~learns])
         rankings = [fit(*learned) for fit in (ours, peer)]
-        found.append(ahead(rankings, arm[~learns], visit[~learns]))
+        found.append(ahead(rankings, arm[~learns], outcome[~learns]))
     mean = (found[0] + found[1]) / 2.0
     assert mean[0] >= -mean[1:].std()
 
 
 @pytest.mark.long
 @every_peer
-def test_effects_among_twins_are_no_further_from_the_truth_than_those_of_causalml(
+def test_starbucks_customers_are_ranked_no_worse_than_by_peers(peer: Fit) -> None:
+    log = pd.read_csv(real_log("starbucks_promo/training.csv.gz"))
+    features = log[[f"V{number}" for number in range(1, 8)]].to_numpy(dtype=np.float64)
+    arm = (log["Promotion"] == "Yes").to_numpy(np.int64)
+    assert_ranked_no_worse(peer, features, arm, log["purchase"].to_numpy(np.float64))
+
+
+@pytest.mark.long
+@every_peer
+def test_effects_among_twins_are_no_further_from_the_truth_than_those_of_peers(
     peer: Fit,
 ) -> None:
     twins = pd.read_csv(real_log("twins_ganite/twins.csv.gz"))

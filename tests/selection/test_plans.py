@@ -1,9 +1,13 @@
+from dataclasses import fields
+
 import pytest
 
 from tests.conftest import ROOT
 from tests.learners.builders import MeanTrainer
 from uplift.config import Config, load_config
+from uplift.config.training import Forest
 from uplift.errors import ConfigError
+from uplift.forest import ForestSettings
 from uplift.learners.fit import Plan
 from uplift.learners.linear import LinearSettings
 from uplift.selection.plans import plans_of
@@ -60,6 +64,18 @@ def test_a_forest_is_grown_as_its_candidate_says() -> None:
     named = plans("[{name: a, learner: causal_forest, forest: {n_trees: 60, criterion: kl}}]")
     settings = named["a"].options.forest
     assert (settings.n_trees, settings.criterion, settings.max_depth) == (60, "kl", 6)
+    assert not named["a"].options.on_spark
+    forest = "{is_normalised: true, criterion: euclidean, leaf_shrinkage: 5, shard_rows: 1000}"
+    changed = plans(f"[{{name: a, learner: causal_forest, on_spark: true, forest: {forest}}}]")["a"]
+    assert changed.options.on_spark
+    assert changed.options.forest == ForestSettings(
+        is_normalised=True, criterion="euclidean", leaf_shrinkage=5.0, shard_rows=1000
+    )
+
+
+def test_the_settings_of_a_forest_are_those_of_the_config() -> None:
+    assert ForestSettings(**Forest().model_dump()) == ForestSettings()
+    assert set(Forest.model_fields) == {field.name for field in fields(ForestSettings)}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +84,16 @@ def test_a_forest_is_grown_as_its_candidate_says() -> None:
         (
             "[{name: a, learner: causal_forest, forest: {n_trees: 5}}]",
             "n_trees is 5, no multiple of trees_per_group",
+        ),
+        ("[{name: a, learner: causal_forest, forest: {is_normalised: true}}]", "normalisation"),
+        ("[{name: a, learner: t_learner, on_spark: true}]", "is no forest"),
+        (
+            "[{name: a, learner: causal_forest, on_spark: true, doubly_robust: true}]",
+            "leave one of the two out",
+        ),
+        (
+            "[{name: a, learner: causal_forest, doubly_robust: true, forest: {criterion: kl}}]",
+            "compares distributions",
         ),
         ("[{name: a, learner: z_learner}]", "learner"),
         ("[{name: a, learner: t_learner, depth: 3}]", "depth"),

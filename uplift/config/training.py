@@ -26,17 +26,28 @@ class Forest(Section):
     sample_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     is_honest: bool = True
     criterion: Literal["causal", "kl", "euclidean", "chi_square", "cts", "ddp"] = "causal"
+    is_normalised: bool = False
     max_depth: Annotated[int, Field(ge=0, le=30)] = 6
     min_leaf_rows: Count = 200
     min_arm_rows: Count = 50
+    min_child_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    split_shrinkage: Annotated[float, Field(ge=0.0)] = 0.0
+    leaf_shrinkage: Annotated[float, Field(ge=0.0)] = 0.0
     features_per_node: Count | None = None
+    features_per_tree: Count | None = None
+    shard_rows: Count = 20_000_000
 
     @model_validator(mode="after")
-    def _trees_fill_their_groups(self) -> "Forest":
+    def _numbers_fit_together(self) -> "Forest":
         if self.n_trees % self.trees_per_group:
             raise ValueError(
                 f"n_trees is {self.n_trees}, no multiple of trees_per_group "
                 f"({self.trees_per_group})"
+            )
+        if self.is_normalised and self.criterion not in ("kl", "euclidean", "chi_square"):
+            raise ValueError(
+                f"criterion {self.criterion} knows no normalisation: is_normalised is for kl, "
+                "euclidean and chi_square"
             )
         if self.trees_per_group > 1 and self.sample_share > 0.5:
             raise ValueError("sample_share is above 0.5, which groups of trees cannot share")
@@ -90,6 +101,8 @@ class Candidate(Section):
     monotone: bool = False
     forest: Forest = Forest()
     causalml: Causalml = Causalml()
+    doubly_robust: bool = False
+    on_spark: bool = False
 
     @model_validator(mode="after")
     def _only_a_number_is_monotone(self) -> "Candidate":
@@ -106,6 +119,26 @@ class Candidate(Section):
             raise ValueError(
                 f"candidate {self.name!r} has `base: linear`, which {self.learner} cannot use; "
                 "t_learner is the s_learner with all interactions of arm and features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_forest_grows_otherwise(self) -> "Candidate":
+        if (self.doubly_robust or self.on_spark) and self.learner != "causal_forest":
+            raise ValueError(
+                f"candidate {self.name!r} is no forest: doubly_robust and on_spark take "
+                "`learner: causal_forest`"
+            )
+        if self.doubly_robust and self.on_spark:
+            raise ValueError(
+                f"candidate {self.name!r} cannot be doubly_robust on_spark: its helper models are "
+                "fitted on one machine; leave one of the two out"
+            )
+        if self.doubly_robust and self.forest.criterion in ("kl", "chi_square"):
+            raise ValueError(
+                f"candidate {self.name!r} cannot be doubly_robust with criterion "
+                f"{self.forest.criterion}, which compares distributions; take causal, euclidean, "
+                "cts or ddp"
             )
         return self
 

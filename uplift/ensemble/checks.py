@@ -29,6 +29,21 @@ def check_ensemble(ensemble: "FlatEnsemble") -> None:
         raise ContractError(f"unknown link {ensemble.link!r}; known are {', '.join(_LINKS)}.")
     if not 0.0 < ensemble.sigmoid < np.inf:
         raise ContractError(f"sigmoid is {ensemble.sigmoid}; it must be a positive number.")
+    _check_groups(ensemble)
+
+
+def _check_groups(ensemble: "FlatEnsemble") -> None:
+    """Trees that stand in groups are averaged: each answers for all outputs, on their scale."""
+    size = ensemble.trees_per_group
+    if size == 1:
+        return
+    knows_all = ensemble.leaf_values.shape[1] == ensemble.n_outputs
+    if size < 1 or len(ensemble.roots) % size or not knows_all or ensemble.link == "logistic":
+        raise ContractError(
+            f"{len(ensemble.roots)} trees with leaves of {ensemble.leaf_values.shape[1]} for "
+            f"{ensemble.n_outputs} outputs and link {ensemble.link!r} cannot stand in groups of "
+            f"{size}; `trees_per_group` asks for whole groups of trees that know all outputs."
+        )
 
 
 def _check_shapes(ensemble: "FlatEnsemble") -> None:

@@ -31,6 +31,8 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "set_words": np.uint32,
     "leaf_values": np.float64,
 }
+_GROUPS = "trees_per_group"
+_OPTIONAL = (_GROUPS, "slopes")  # no part of an ensemble that has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,8 @@ class FlatEnsemble:
         sigmoid: Steepness of the logistic link.
         slopes: What each output gains per unit of each feature, shape (d, n_outputs); a missing
             feature adds nothing. None: trees alone.
+        trees_per_group: How many trees, one after another, were grown on one part of the log; then
+            ``uplift.ensemble.little_bags`` tells standard errors. 1: they stand alone.
 
     Raises:
         ContractError: The arrays describe no trees, or trees that need other features or outputs.
@@ -83,6 +87,7 @@ class FlatEnsemble:
     link: Link = "identity"
     sigmoid: float = 1.0
     slopes: Matrix | None = None
+    trees_per_group: int = 1
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():
@@ -104,6 +109,7 @@ class FlatEnsemble:
         link: Link = "identity",
         sigmoid: float = 1.0,
         slopes: Matrix | None = None,
+        trees_per_group: int = 1,
     ) -> "FlatEnsemble":
         """An ensemble from arrays by name, of whatever type holds their numbers."""
         return cls(
@@ -112,6 +118,7 @@ class FlatEnsemble:
             link=link,
             sigmoid=sigmoid,
             slopes=slopes,
+            trees_per_group=trees_per_group,
             **{name: _frozen(name, arrays[name], dtype) for name, dtype in ARRAYS.items()},
         )
 
@@ -168,8 +175,8 @@ class FlatEnsemble:
     @classmethod
     def load(cls, path: Path) -> "FlatEnsemble":
         """Read what ``save`` wrote; anything else is a ``ContractError`` that names the file."""
-        names = [field.name for field in fields(cls) if field.name != "slopes"]
-        contents = store.read_arrays(path, names, optional=["slopes"])
+        names = [field.name for field in fields(cls) if field.name not in _OPTIONAL]
+        contents = store.read_arrays(path, names, optional=_OPTIONAL)
         try:
             return cls.of(
                 contents,
@@ -178,9 +185,21 @@ class FlatEnsemble:
                 link=cast(Link, str(contents["link"])),
                 sigmoid=float(contents["sigmoid"]),
                 slopes=cast(Matrix | None, contents.get("slopes")),
+                trees_per_group=int(contents.get(_GROUPS, 1)),
             )
         except (ContractError, TypeError, ValueError) as error:
             raise ContractError(f"{path} holds no usable ensemble: {error}") from error
+
+    @cached_property
+    def single_trees(self) -> "FlatEnsemble":
+        """The same trees with outputs of their own: tree t answers in outputs t W onwards.
+
+        Its answers are the leaves as they stand, so those of all trees add up to ``raw``.
+        """
+        n_trees, width = len(self.roots), self.leaf_values.shape[1]
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays["first_output"] = np.arange(n_trees) * width
+        return FlatEnsemble.of(arrays, n_features=self.n_features, n_outputs=n_trees * width)
 
     @cached_property
     def _masks(self) -> kernels.MaskLayout | None:
@@ -205,8 +224,10 @@ class FlatEnsemble:
         )
 
     def _contents(self) -> dict[str, npt.NDArray[np.generic]]:
-        """By name; what an ensemble does not have is left out, so trees alone stay as they were."""
+        """By name, without what an ensemble does not have: digests stay as they were."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.trees_per_group == 1:
+            del values[_GROUPS]
         return {name: np.asarray(value) for name, value in values.items() if value is not None}
 
     def _require(self, features: Matrix) -> None:

@@ -139,7 +139,9 @@ def fit_bins(
     return Bins(tuple(edges), tuple(n_levels))
 
 
-def code_rows(features: Matrix, bins: Bins, workers: Executor) -> tuple[Codes, Levels]:
+def code_rows(
+    features: Matrix, bins: Bins, workers: Executor | None = None
+) -> tuple[Codes, Levels]:
     """The bin of every number, shape (n, d), and the level of every category, shape (n, c).
 
     A categorical column is 0 in the first table: which bin a level falls into is each tree's own
@@ -156,7 +158,8 @@ def code_rows(features: Matrix, bins: Bins, workers: Executor) -> tuple[Codes, L
         part = slice(start, start + _CHUNK)
         _code(features[part], flat, starts, n_levels, codes[part], levels[part])
 
-    list(workers.map(code_chunk, range(0, len(features), _CHUNK)))
+    spread = map if workers is None else workers.map
+    list(spread(code_chunk, range(0, len(features), _CHUNK)))
     return codes, levels
 
 

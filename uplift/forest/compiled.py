@@ -17,7 +17,9 @@ from uplift.forest.nodes import Tree
 Matrix = npt.NDArray[np.float64]
 
 
-def compile_forest(trees: Sequence[Tree], values: Sequence[Matrix], bins: Bins) -> FlatEnsemble:
+def compile_forest(
+    trees: Sequence[Tree], values: Sequence[Matrix], bins: Bins, *, trees_per_group: int
+) -> FlatEnsemble:
     """The mean of the trees, one output per arm.
 
     The answer is the mean over trees of the leaves' means. A generalised random forest would
@@ -28,6 +30,7 @@ def compile_forest(trees: Sequence[Tree], values: Sequence[Matrix], bins: Bins) 
         trees: Structures.
         values: Expected outcome of every node and arm of each tree, shape (M, n_arms).
         bins: What the codes mean.
+        trees_per_group: Trees that share a half of the log, one after another.
     """
     n_arms = values[0].shape[1]
     parts = [
@@ -47,7 +50,12 @@ def compile_forest(trees: Sequence[Tree], values: Sequence[Matrix], bins: Bins) 
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     arrays["set_start"] = np.append(arrays["set_start"], words)
     arrays["first_output"] = np.zeros(len(trees))
-    return FlatEnsemble.of(arrays, n_features=bins.n_features, n_outputs=n_arms)
+    return FlatEnsemble.of(
+        arrays,
+        n_features=bins.n_features,
+        n_outputs=n_arms,
+        trees_per_group=trees_per_group,
+    )
 
 
 def _arrays(tree: Tree, values: Matrix, bins: Bins) -> dict[str, npt.NDArray[Any]]:

@@ -13,10 +13,13 @@ to those of their parent by ``shrinkage`` rows before they are compared.
   S_P, with rho_Lk the mean over L.
 * ``kl``, ``euclidean``, ``chi_square``: S_L/S_P D(L) + S_R/S_P D(R) - D(P) with D the divergence
   of every treatment's outcome distribution from that of control, summed over treatments
-  (Rzepakowski and Jaroszewicz, Knowledge and Information Systems 2012, without their
-  normalisation). For 0/1 outcomes with chances p and q: Kullback-Leibler; 2 (p - q)^2;
-  (p - q)^2 / (q (1 - q)). For other outcomes: Kullback-Leibler of normal distributions with the
-  arms' means and variances; 2 (m_k - m_0)^2; (m_k - m_0)^2 / variance of control.
+  (Rzepakowski and Jaroszewicz, Knowledge and Information Systems 2012). For 0/1 outcomes with
+  chances p and q: Kullback-Leibler; 2 (p - q)^2; (p - q)^2 / (q (1 - q)). For other outcomes:
+  Kullback-Leibler of normal distributions with the arms' means and variances; 2 (m_k - m_0)^2;
+  (m_k - m_0)^2 / variance of control. Normalised they are divided by the I of the same paper, which
+  punishes splits that part the arms: the sum over k of H(n_k, n_0) D(P_k : P_0), plus that over all
+  arms of n_k/n H(P_k), plus 1/2, with P_k the shares of arm k that go to L and to R, and H the
+  entropy for ``kl``, else the Gini index (their alpha, which weighs pooled treatments, is 0).
 * ``cts``: the same with D the largest mean of any arm, control included: what one gains by
   treating L and R apart (Zhao, Fang and Simchi-Levi, SIAM Data Mining 2017).
 * ``ddp``: the sum over treatments of |(m_Lk - m_L0) - (m_Rk - m_R0)| (Hansotia and Rukstales,
@@ -27,18 +30,16 @@ stale.
 """
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from uplift.forest.moments import Layout
+from uplift.forest.rules import Flags, Integers, Rules, Splits
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
-Vector: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
 
 CAUSAL, KL, EUCLIDEAN, CHI_SQUARE, CTS, DDP = range(6)
 NEEDS_SQUARES = (KL, CHI_SQUARE)
@@ -49,34 +50,6 @@ _LEAST_GAIN = 1e-12  # relative to the squared means: less is rounding
 
 _WEIGHT, _OUTCOME = 1, 2  # columns of the sums
 _MEAN, _PER_SHARE = 2, 3  # columns of a node
-
-
-class Rules(NamedTuple):
-    """What the search needs of the settings."""
-
-    criterion: int
-    min_leaf_rows: float
-    min_arm_rows: float
-    min_child_share: float
-    shrinkage: float
-
-
-class Splits(NamedTuple):
-    """The best split of every node; ``feature`` is -1 where none is allowed and worth it.
-
-    Attributes:
-        feature: Shape (m,).
-        split: The last of the feature's bins that goes low, shape (m,).
-        missing_low: Whether missing values go low, shape (m,).
-        gain: Shape (m,).
-        low: Sums of the low child by arm, shape (m, n_arms, width).
-    """
-
-    feature: Integers
-    split: Integers
-    missing_low: Flags
-    gain: Vector
-    low: npt.NDArray[np.int64]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -137,49 +110,65 @@ def split_gain(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def normaliser(criterion: int, low: Matrix, total: Matrix) -> float:
+    """I of the module's docstring, for a split of ``total`` into ``low`` and the rest."""
+    s_all = total[:, _WEIGHT].sum()
+    q = low[0, _WEIGHT] / total[0, _WEIGHT]
+    value = 0.5 + total[0, _WEIGHT] / s_all * _impurity(criterion, q)
+    for arm in range(1, len(low)):
+        p = low[arm, _WEIGHT] / total[arm, _WEIGHT]
+        pair = total[arm, _WEIGHT] / (total[arm, _WEIGHT] + total[0, _WEIGHT])
+        value += _impurity(criterion, pair) * _divergence(criterion, p, q)
+        value += total[arm, _WEIGHT] / s_all * _impurity(criterion, p)
+    return value
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _impurity(criterion: int, p: float) -> float:
+    if criterion != KL:
+        return 2.0 * p * (1.0 - p)
+    entropy = 0.0
+    for share in (p, 1.0 - p):
+        if share > 0.0:
+            entropy -= share * math.log(share)
+    return entropy
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _divergence(criterion: int, p: float, q: float) -> float:
+    """D for 0/1 outcomes with chances p and q."""
+    off = (p - q) ** 2
+    if criterion == EUCLIDEAN:
+        return 2.0 * off
+    q = min(max(q, _EPSILON), 1.0 - _EPSILON)
+    if criterion == CHI_SQUARE:
+        return float(off / (q * (1.0 - q)))
+    divergence = 0.0
+    if p > 0.0:
+        divergence += p * math.log(p / q)
+    if p < 1.0:
+        divergence += (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+    return divergence
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _metric(criterion: int, is_binary: bool, means: Matrix, least: float) -> float:
     """D of the module's docstring."""
     control = means[0, 0]
     if criterion == CTS:
         return float(means[:, 0].max())
-    q = min(max(control, _EPSILON), 1.0 - _EPSILON)
-    spread = q * (1.0 - q) if is_binary else max(means[0, 1] - control**2, least, 1e-300)
+    spread = max(means[0, 1] - control**2, least, 1e-300)
     metric = 0.0
     for arm in range(1, len(means)):
         p = means[arm, 0]
-        if criterion == EUCLIDEAN:
-            metric += 2.0 * (p - control) ** 2
+        if is_binary or criterion == EUCLIDEAN:
+            metric += _divergence(criterion, p, control)
         elif criterion == CHI_SQUARE:
             metric += (p - control) ** 2 / spread
-        elif is_binary:
-            if p > 0.0:
-                metric += p * math.log(p / q)
-            if p < 1.0:
-                metric += (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
         else:
             own = max(means[arm, 1] - p**2, least, 1e-300)
             metric += 0.5 * (math.log(spread / own) + (own + (p - control) ** 2) / spread - 1.0)
     return metric
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
-    """The sums of one node's arms, shape (n_arms, width), as numbers with units."""
-    for arm in range(len(cells)):
-        if layout.is_packed:
-            n = float(cells[arm, 0] >> 32)
-            y = float(cells[arm, 0] & 0xFFFFFFFF)
-            into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, n, y, y
-            continue
-        n = float(cells[arm, 0])
-        place, weight = 1, n
-        if layout.is_weighted:
-            place, weight = 2, float(cells[arm, 1]) * layout.weight_unit
-        y = float(cells[arm, place]) * layout.outcome_unit
-        square = y
-        if layout.has_squares:
-            square = float(cells[arm, place + 1]) * layout.square_unit
-        into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, weight, y, square
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -189,6 +178,27 @@ def _n_rows(cells: Integers, is_packed: bool) -> int:
     for arm in range(len(cells)):
         n += cells[arm, 0] >> 32 if is_packed else cells[arm, 0]
     return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _read(cells: Integers, layout: Layout, into: Matrix) -> None:
+    """The sums of one node's arms, shape (n_arms, width), as numbers with units."""
+    n_all = float(_n_rows(cells, layout.is_packed))
+    for arm in range(len(cells)):
+        if layout.is_packed:
+            n = float(cells[arm, 0] >> 32)
+            y = float(cells[arm, 0] & 0xFFFFFFFF)
+            into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, n, y, y
+            continue
+        n = float(cells[arm, 0])
+        place, weight = 1, n_all if layout.is_scored else n
+        if layout.is_weighted:
+            place, weight = 2, float(cells[arm, 1]) * layout.weight_unit
+        y = float(cells[arm, place]) * layout.outcome_unit
+        square = y
+        if layout.has_squares:
+            square = float(cells[arm, place + 1]) * layout.square_unit
+        into[arm, 0], into[arm, 1], into[arm, 2], into[arm, 3] = n, weight, y, square
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -273,6 +283,8 @@ def best_splits(
                     gain = split_gain(
                         rules.criterion, layout.is_binary, low_sums, sums, node, rules.shrinkage
                     )
+                    if rules.is_normalised:
+                        gain /= normaliser(rules.criterion, low_sums, sums)
                     if gain > best.gain[number]:
                         best.gain[number] = gain
                         best.feature[number] = feature

@@ -16,11 +16,12 @@ from uplift.forest.bins import MOST_BINS, Bins, Matrix, Vector
 from uplift.forest.compiled import compile_forest
 from uplift.forest.criteria import NEEDS_SQUARES
 from uplift.forest.grow import EstimatedTree, grow_tree
-from uplift.forest.histograms import add_leaves
+from uplift.forest.histograms import Sums, add_all
 from uplift.forest.honest import arm_means, node_values
-from uplift.forest.log import CodedLog, ForestRows, code_log
+from uplift.forest.log import ForestRows
 from uplift.forest.moments import moments
 from uplift.forest.nodes import Tree
+from uplift.forest.plan import LogPlan, plan_log
 from uplift.forest.settings import CRITERIA, ForestSettings
 
 NodeSums: TypeAlias = npt.NDArray[np.float64]
@@ -111,35 +112,41 @@ def grow_forest(
     """
     if seed < 0:
         raise ContractError(f"seed is {seed}; it must not be negative (`training.seed`).")
+    needs_squares = CRITERIA[settings.criterion] in NEEDS_SQUARES
+    plan = plan_log(
+        rows, n_arms, categorical=categorical, max_bins=max_bins, needs_squares=needs_squares
+    )
     with ThreadPoolExecutor(n_threads or os.cpu_count()) as workers:
-        log = code_log(
-            rows,
-            n_arms,
-            categorical=categorical,
-            max_bins=max_bins,
-            needs_squares=CRITERIA[settings.criterion] in NEEDS_SQUARES,
-            seed=seed,
-            workers=workers,
-        )
+        log = plan.code(rows, workers)
         numbers = range(settings.n_trees)
         grown = list(workers.map(lambda n: grow_tree(log, settings, seed=seed, number=n), numbers))
-    return assemble(grown, log, settings)
+    total = np.zeros((n_arms, plan.layout.width), dtype=np.int64)
+    add_all(log.arm, log.values, total)
+    return assemble(grown, total, plan, settings)
 
 
 def assemble(
-    grown: Sequence[EstimatedTree], log: CodedLog, settings: ForestSettings
+    grown: Sequence[EstimatedTree], total: Sums, plan: LogPlan, settings: ForestSettings
 ) -> CausalForest:
-    """Fill the leaves from the sums and compile."""
-    total = np.zeros((1, log.n_arms, log.layout.width), dtype=np.int64)
-    add_leaves(np.zeros(len(log.arm), dtype=np.int32), log.arm, log.values, total)
-    prior = arm_means(total[0], log.layout)
+    """Fill the leaves from the sums and compile.
+
+    Args:
+        grown: All trees in their order.
+        total: Sums of the whole log by arm, shape (n_arms, width).
+        plan: Of the log.
+        settings: Of the forest.
+    """
+    layout = plan.layout
+    prior = arm_means(total, layout)
     values = [
-        node_values(g.tree, g.sums, log.layout, prior=prior, shrinkage=settings.leaf_shrinkage)
+        node_values(g.tree, g.sums, layout, prior=prior, shrinkage=settings.leaf_shrinkage)
         for g in grown
     ]
     trees = tuple(
-        ForestTree(g.tree, moments(g.sums, log.layout).n, value)
+        ForestTree(g.tree, moments(g.sums, layout).n, value)
         for g, value in zip(grown, values, strict=True)
     )
-    ensemble = compile_forest([g.tree for g in grown], values, log.bins)
-    return CausalForest(ensemble, trees, log.bins, settings)
+    ensemble = compile_forest(
+        [g.tree for g in grown], values, plan.bins, trees_per_group=settings.trees_per_group
+    )
+    return CausalForest(ensemble, trees, plan.bins, settings)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from uplift.forest.categories import level_bins
-from uplift.forest.criteria import Rules, Splits, best_splits
+from uplift.forest.criteria import best_splits
 from uplift.forest.histograms import (
     Codes,
     Flags,
     Integers,
     Sample,
     Sums,
+    add_all,
     add_leaves,
     add_nodes,
     leaves_of,
@@ -25,7 +26,8 @@ from uplift.forest.histograms import (
 )
 from uplift.forest.log import CodedLog
 from uplift.forest.nodes import GrowingNodes, Tree
-from uplift.forest.sampling import draw_features, draw_rows
+from uplift.forest.rules import Rules, Splits
+from uplift.forest.sampling import Keys, Places, draw_features, draw_rows
 from uplift.forest.settings import CRITERIA, ForestSettings
 
 _BUNCH_BYTES = 64 << 20  # histograms of nodes that are searched together
@@ -33,40 +35,50 @@ _BUNCH_BYTES = 64 << 20  # histograms of nodes that are searched together
 
 @dataclass(frozen=True, eq=False)
 class EstimatedTree:
-    """A tree and what its estimating half adds up to.
+    """A tree and what its estimating part adds up to.
 
     Attributes:
         tree: The structure.
-        sums: Sums of the estimating half by node and arm, shape (M, n_arms, width).
-        n_growing: Rows that found the splits.
+        sums: Sums of the estimating part by node and arm, shape (M, n_arms, width).
     """
 
     tree: Tree
     sums: Sums
-    n_growing: int
 
 
 def grow_tree(log: CodedLog, settings: ForestSettings, *, seed: int, number: int) -> EstimatedTree:
-    """Tree ``number`` of a forest: grown on one half of its sample, estimated on the other."""
+    """Tree ``number`` of a forest: grown on one part of its sample, estimated on the other."""
+    n_shards = settings.n_shards(len(log.arm))
+    growing, estimating = rows_of_tree(log.keys, settings, n_shards, seed=seed, number=number)
+    tree = find_splits(log, growing, settings, seed=seed, number=number)
+    return EstimatedTree(tree, sum_nodes(tree, log, estimating))
+
+
+def rows_of_tree(
+    keys: Keys, settings: ForestSettings, n_shards: int, *, seed: int, number: int
+) -> tuple[Places, Places]:
+    """Rows that find the splits of a tree, and rows that fill its leaves, of whatever is here."""
     in_groups = settings.trees_per_group > 1
-    growing, estimating = draw_rows(
-        log.keys,
+    return draw_rows(
+        keys,
         seed,
         number,
         number // settings.trees_per_group,
         0.5 if in_groups else 1.0,
         settings.sample_share * (2.0 if in_groups else 1.0),
+        n_shards,
+        settings.is_honest,
     )
-    if not settings.is_honest:
-        growing = estimating = np.sort(np.concatenate([growing, estimating]))
+
+
+def find_splits(
+    log: CodedLog, growing: Places, settings: ForestSettings, *, seed: int, number: int
+) -> Tree:
+    """The structure of tree ``number`` from its growing rows."""
     bins = level_bins(log, growing)
     features = _features_of_tree(log, settings, seed, number)
-    tree = grow_structure(
-        log.sample(growing, features, bins), features, bins, log, settings, seed, number
-    )
-    return EstimatedTree(
-        tree, sum_nodes(tree, log.sample(estimating, features, bins), features, log), len(growing)
-    )
+    sample = log.sample(growing, features, bins)
+    return grow_structure(sample, features, bins, log, settings, seed, number)
 
 
 def _features_of_tree(log: CodedLog, settings: ForestSettings, seed: int, number: int) -> Integers:
@@ -84,6 +96,7 @@ def rules_of(settings: ForestSettings) -> Rules:
         float(settings.min_arm_rows),
         settings.min_child_share,
         settings.split_shrinkage,
+        settings.is_normalised,
     )
 
 
@@ -129,9 +142,9 @@ class _Growth:
         number: int,
     ) -> None:
         n_rows = len(sample.arm)
-        total = np.zeros((1, log.n_arms, log.layout.width), dtype=np.int64)
-        add_leaves(np.zeros(n_rows, dtype=np.int32), sample.arm, sample.values, total)
-        self.nodes = GrowingNodes(total[0], n_rows, log.layout, settings)
+        total = np.zeros((log.n_arms, log.layout.width), dtype=np.int64)
+        add_all(sample.arm, sample.values, total)
+        self.nodes = GrowingNodes(total, n_rows, log.layout, settings)
         self._sample, self._features, self._layout = sample, features, log.layout
         self._order = np.arange(n_rows, dtype=np.int32)
         self._n_bins = np.diff(log.bins.first_bin)[features]
@@ -197,16 +210,34 @@ class _Growth:
         return low, high, 2 * n_low <= ends - starts
 
 
-def sum_nodes(tree: Tree, sample: Sample, features: Integers, log: CodedLog) -> Sums:
-    """What the rows of a sample add up to in every node, shape (M, n_arms, width); additive."""
+def sum_nodes(tree: Tree, log: CodedLog, rows: Places) -> Sums:
+    """What some rows add up to in every node, shape (M, n_arms, width); additive."""
+    return rolled_up(tree, sum_leaves(tree, log, rows))
+
+
+def sum_leaves(tree: Tree, log: CodedLog, rows: Places) -> Sums:
+    """What some rows add up to in every leaf; zeros at splits, shape (M, n_arms, width)."""
     sums = np.zeros((len(tree.feature), log.n_arms, log.layout.width), dtype=np.int64)
-    local = np.searchsorted(features, tree.feature)
-    column = np.where(tree.feature >= 0, local, -1)
-    missing_code = np.diff(log.bins.first_bin)[features] - 1
     leaves = leaves_of(
-        sample.codes, column, tree.split, tree.missing_low, tree.low, tree.high, missing_code
+        log.codes,
+        log.levels,
+        rows,
+        tree.feature,
+        tree.split,
+        tree.missing_low,
+        tree.low,
+        tree.high,
+        np.diff(log.bins.first_bin) - 1,
+        log.level_place,
+        tree.level_bin,
     )
-    add_leaves(leaves, sample.arm, sample.values, sums)
+    add_leaves(leaves, rows, log.arm, log.values, sums)
+    return sums
+
+
+def rolled_up(tree: Tree, leaves: Sums) -> Sums:
+    """Sums of every node from those of the leaves."""
+    sums = leaves.copy()
     for node in np.flatnonzero(tree.feature >= 0)[::-1]:
         sums[node] = sums[tree.low[node]] + sums[tree.high[node]]
     return sums

@@ -1,7 +1,8 @@
 """Sums over rows: by node, feature, bin and arm; by category; by leaf. All of them additive.
 
 A kernel looks at one table of rows, be it the whole log, one tree's sample or one partition, and
-adds to what it is handed. None needs another file's kernels.
+adds to what it is handed. None needs another file's kernels. A row's values go to the cell of its
+arm, or, if they are as many as the cells of all arms hold, to all of them.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -24,7 +25,8 @@ class Sample(NamedTuple):
     Attributes:
         codes: Shape (m, d).
         arm: Shape (m,).
-        values: What each row adds to a sum, shape (m, width).
+        values: What each row adds to the cell of its arm, shape (m, width), or to those of all
+            arms, shape (m, n_arms * width).
     """
 
     codes: Codes
@@ -57,9 +59,12 @@ def take_codes(
 @njit(nogil=True, cache=True)
 def add_levels(levels: Levels, arm: Codes, values: Sums, rows: Places, sums: Sums) -> None:
     """Add the rows to ``sums`` by level and arm, shape (65,536, n_arms, width)."""
+    width, n_entries = sums.shape[2], values.shape[1]
+    flat = sums.reshape(len(sums), -1)
     for row in rows:
-        for entry in range(values.shape[1]):
-            sums[levels[row], arm[row], entry] += values[row, entry]
+        first = arm[row] * width if n_entries == width else 0
+        for entry in range(n_entries):
+            flat[levels[row], first + entry] += values[row, entry]
 
 
 @njit(nogil=True, cache=True)
@@ -77,7 +82,7 @@ def add_nodes(
     """
     codes, arms, values = sample
     n_arms, width = histograms.shape[2:]
-    n_features = codes.shape[1]
+    n_features, n_entries = codes.shape[1], values.shape[1]
     flat = histograms.reshape(len(histograms), -1)
     cell = n_arms * width
     for node in range(len(starts)):
@@ -91,10 +96,10 @@ def add_nodes(
         else:
             for place in range(starts[node], ends[node]):
                 row = order[place]
-                arm = np.int64(arms[row]) * width
+                first = np.int64(arms[row]) * width if n_entries == width else 0
                 for feature in range(n_features):
-                    at = (first_bin[feature] + codes[row, feature]) * cell + arm
-                    for entry in range(width):
+                    at = (first_bin[feature] + codes[row, feature]) * cell + first
+                    for entry in range(n_entries):
                         own[at + entry] += values[row, entry]
 
 
@@ -154,31 +159,49 @@ def part_nodes(
 @njit(nogil=True, cache=True)
 def leaves_of(
     codes: Codes,
+    levels: Levels,
+    rows: Places,
     column: Integers,
     split: Integers,
     missing_low: Flags,
     low: Integers,
     high: Integers,
     missing_code: Integers,
+    level_place: Integers,
+    level_bin: Codes,
 ) -> Places:
-    """The leaf that each row of codes ends in; ``column`` is -1 at leaves."""
-    leaves = np.empty(len(codes), np.int32)
-    for row in range(len(codes)):
-        node = 0
+    """The leaf that each of some rows ends in; ``column`` is -1 at leaves."""
+    leaves = np.empty(len(rows), np.int32)
+    for place in range(len(rows)):
+        row, node = rows[place], 0
         while column[node] >= 0:
-            code = codes[row, column[node]]
-            if code == missing_code[column[node]]:
-                is_low = missing_low[node]
-            else:
-                is_low = code <= split[node]
+            feature = column[node]
+            table = level_place[feature]
+            code = codes[row, feature] if table < 0 else level_bin[table, levels[row, table]]
+            is_low = missing_low[node] if code == missing_code[feature] else code <= split[node]
             node = low[node] if is_low else high[node]
-        leaves[row] = node
+        leaves[place] = node
     return leaves
 
 
 @njit(nogil=True, cache=True)
-def add_leaves(leaves: Places, arm: Codes, values: Sums, sums: Sums) -> None:
-    """Add the rows to ``sums`` by leaf and arm, shape (nodes, n_arms, width)."""
-    for row in range(len(leaves)):
-        for entry in range(values.shape[1]):
-            sums[leaves[row], arm[row], entry] += values[row, entry]
+def add_leaves(leaves: Places, rows: Places, arm: Codes, values: Sums, sums: Sums) -> None:
+    """Add some rows to ``sums`` by leaf and arm, shape (nodes, n_arms, width)."""
+    width, n_entries = sums.shape[2], values.shape[1]
+    flat = sums.reshape(len(sums), -1)
+    for place in range(len(rows)):
+        row = rows[place]
+        first = arm[row] * width if n_entries == width else 0
+        for entry in range(n_entries):
+            flat[leaves[place], first + entry] += values[row, entry]
+
+
+@njit(nogil=True, cache=True)
+def add_all(arm: Codes, values: Sums, sums: Sums) -> None:
+    """Add all rows to ``sums`` by arm, shape (n_arms, width)."""
+    width, n_entries = sums.shape[1], values.shape[1]
+    flat = sums.reshape(-1)
+    for row in range(len(arm)):
+        first = arm[row] * width if n_entries == width else 0
+        for entry in range(n_entries):
+            flat[first + entry] += values[row, entry]

@@ -1,7 +1,6 @@
-"""The log as a forest sees it: checked, coded, rounded; one partition of it or the whole."""
+"""The log as a forest sees it: checked, and coded; one partition of it or the whole."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,17 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.errors import ContractError, ExperimentError, OverlapError
-from uplift.forest.bins import Bins, Codes, Levels, Matrix, Vector, code_rows, fit_bins
+from uplift.forest.bins import Bins, Codes, Levels, Matrix, Vector
 from uplift.forest.histograms import Sample, Sums, take_codes
-from uplift.forest.moments import Layout, columns, extent
-from uplift.forest.sampling import Keys, Places, draw_sparsely
+from uplift.forest.moments import Layout
+from uplift.forest.sampling import Keys, Places
 
 ArmVector: TypeAlias = npt.NDArray[np.integer]
 
-QUANTILE_ROWS = 200_000  # rows that the edges of the bins are taken from
 MOST_ARMS = 256
-
-_FINE = 2.0**32  # propensities are summed as whole numbers, so that rows may come in any order
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +29,10 @@ class ForestRows:
         propensity: Chance of the arm drawn, shape (n,). Where it differs within an arm, rows are
             weighted by the arm's mean propensity over it.
         weight: How many units a row stands for, shape (n,); None: one each.
+        expected: Of helper models that have not seen the row: its expected outcome in every arm,
+            shape (n, K + 1). Then the forest looks at doubly robust scores instead of outcomes, and
+            its answers are right if either these or the propensities are; what features tell of
+            the outcome, but not of the effect, no longer makes noise.
         keys: Key of each row's randomisation unit, shape (n,), from ``uplift.hashing.hash_keys``;
             rows with one key stay together in every draw. None takes the row's number, and then
             the forest depends on the order of the rows.
@@ -49,6 +49,7 @@ class ForestRows:
     propensity: Vector
     weight: Vector | None = None
     keys: Keys | None = None
+    expected: Matrix | None = None
 
     def __post_init__(self) -> None:
         columns = {"arm": self.arm, "outcome": self.outcome, "propensity": self.propensity}
@@ -66,6 +67,26 @@ class ForestRows:
                 f"{impossible.sum()} of {len(impossible)} rows. Correct the assignment table, or "
                 "set `campaign.planned_shares` and leave the column out."
             )
+        if self.expected is not None:
+            shape = (len(self.arm), self.expected.shape[-1])
+            if self.expected.shape != shape or not np.isfinite(self.expected).all():
+                raise ContractError(
+                    f"expected outcomes have shape {self.expected.shape}, some of them no numbers; "
+                    f"{len(self.arm)} rows need one finite number per arm each."
+                )
+
+    def scores(self) -> Matrix:
+        """Gamma_k = m_k + 1{W = k} (Y - m_k) / e_k for every arm, shape (n, K + 1).
+
+        The mean of Gamma_k given the features is the expected outcome in arm k if either m_k or
+        e_k is right (Robins, Rotnitzky and Zhao, JASA 1994).
+        """
+        assert self.expected is not None
+        rows = np.arange(len(self.arm))
+        scores = self.expected.copy()
+        drawn = scores[rows, self.arm]
+        scores[rows, self.arm] += (self.outcome - drawn) / self.propensity
+        return scores
 
     def require_arms(self, n_arms: int) -> None:
         """Every arm 0..n_arms-1 must occur, and no other."""
@@ -75,6 +96,10 @@ class ForestRows:
                 f"arms must be numbers from 0 to {n_arms - 1}, 2 to {MOST_ARMS} of them; "
                 f"{unknown.sum()} of {len(self.arm)} rows have another. Map names with "
                 "`Arms.numbers`."
+            )
+        if self.expected is not None and self.expected.shape[1] != n_arms:
+            raise ContractError(
+                f"there are expected outcomes of {self.expected.shape[1]} arms for {n_arms} arms."
             )
         counts = np.bincount(self.arm, minlength=n_arms)
         if counts.min() == 0:
@@ -128,7 +153,7 @@ class CodedLog:
         codes: Shape (n, d).
         levels: Categories, shape (n, c).
         arm: Shape (n,).
-        values: What each row adds to a sum, shape (n, width).
+        values: What each row adds to sums; see ``uplift.forest.histograms``.
         keys: Shape (n,).
         n_arms: K + 1.
     """
@@ -142,6 +167,13 @@ class CodedLog:
     keys: Keys
     n_arms: int
 
+    @property
+    def level_place(self) -> npt.NDArray[np.int64]:
+        """Which column of ``levels`` each feature is, -1 for a number, shape (d,)."""
+        place = np.full(self.bins.n_features, -1, dtype=np.int64)
+        place[self.bins.categorical] = np.arange(len(self.bins.categorical))
+        return place
+
     def sample(self, rows: Places, features: npt.NDArray[np.int64], level_bin: Codes) -> Sample:
         """Some rows with some features, their categories in the bins that a tree gave them.
 
@@ -150,64 +182,7 @@ class CodedLog:
             features: Columns, ascending.
             level_bin: Bin of every level, shape (c, 65,536).
         """
-        place = np.full(self.bins.n_features, -1, dtype=np.int64)
-        place[self.bins.categorical] = np.arange(len(self.bins.categorical))
-        codes = take_codes(self.codes, self.levels, rows, features, place[features], level_bin)
+        codes = take_codes(
+            self.codes, self.levels, rows, features, self.level_place[features], level_bin
+        )
         return Sample(codes, self.arm[rows], self.values[rows])
-
-
-def code_log(
-    rows: ForestRows,
-    n_arms: int,
-    *,
-    categorical: Sequence[int],
-    max_bins: int,
-    needs_squares: bool,
-    seed: int,
-    workers: Executor,
-) -> CodedLog:
-    """Bin the features, round the outcomes, and give every row a key."""
-    rows.require_arms(n_arms)
-    n_rows = len(rows.outcome)
-    keys = np.arange(n_rows, dtype=np.uint64) if rows.keys is None else rows.keys
-    few = None if n_rows <= QUANTILE_ROWS else draw_sparsely(keys, seed, QUANTILE_ROWS / n_rows)
-    bins = fit_bins(rows.features, categorical=categorical, max_bins=max_bins, sample=few)
-    codes, levels = code_rows(rows.features, bins, workers)
-    weight = row_weights(rows.arm, rows.propensity, rows.weight)
-    layout = extent(rows.outcome, weight).layout(needs_squares=needs_squares)
-    return CodedLog(
-        bins=bins,
-        layout=layout,
-        codes=codes,
-        levels=levels,
-        arm=rows.arm.astype(np.uint8),
-        values=columns(rows.outcome, weight, layout),
-        keys=keys,
-        n_arms=n_arms,
-    )
-
-
-def row_weights(arm: ArmVector, propensity: Vector, weight: Vector | None) -> Vector | None:
-    """Stabilised inverse-propensity weights; None where every row counts once.
-
-    A row weighs its arm's mean propensity over its own. Where the propensity does not differ
-    within any arm these are all 1 and are left out.
-
-    Examples:
-        >>> row_weights(np.array([0, 0, 1]), np.array([0.5, 0.5, 0.5]), None) is None
-        True
-        >>> row_weights(np.array([0, 0, 1]), np.array([0.2, 0.4, 0.5]), None)
-        array([1.5 , 0.75, 1.  ])
-    """
-    n_rows = np.bincount(arm)
-    lowest, highest = np.full(len(n_rows), np.inf), np.zeros(len(n_rows))
-    np.minimum.at(lowest, arm, propensity)
-    np.maximum.at(highest, arm, propensity)
-    varies = lowest < highest
-    if not varies.any():
-        return weight
-    total = np.zeros(len(n_rows), dtype=np.int64)
-    np.add.at(total, arm, np.rint(propensity * _FINE).astype(np.int64))
-    mean = np.where(varies, total / _FINE / np.maximum(n_rows, 1), highest)
-    stabilised = mean[arm] / propensity
-    return stabilised if weight is None else stabilised * weight

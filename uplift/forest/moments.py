@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vector: TypeAlias = npt.NDArray[np.float64]
+Matrix: TypeAlias = npt.NDArray[np.float64]
 Sums: TypeAlias = npt.NDArray[np.int64]
 
 _ROOM = 62  # bits that a sum may fill
@@ -24,10 +25,12 @@ class Layout(NamedTuple):
 
     ``width`` numbers: n and the sum of y in one word if ``is_packed`` (0/1 outcomes without
     weights); else n, then the sum of weights if ``is_weighted``, the sum of w y, and the sum of
-    w y^2 if ``has_squares``.
+    w y^2 if ``has_squares``. If ``is_scored`` a row has a score for every arm instead of an outcome
+    in one: it adds w y to the cells of all arms, and is counted in that of its own.
 
     Attributes:
         is_packed: n stands in the upper half of a word, the sum of y in the lower.
+        is_scored: Rows add to the cells of all arms.
         is_weighted: Rows have weights.
         is_binary: Outcomes are 0 or 1, so that y^2 is y.
         has_squares: The criterion needs the spread of the outcome.
@@ -37,6 +40,7 @@ class Layout(NamedTuple):
     """
 
     is_packed: bool
+    is_scored: bool
     is_weighted: bool
     is_binary: bool
     has_squares: bool
@@ -59,13 +63,19 @@ class Extent:
     largest_outcome: float
     is_binary: bool
     is_weighted: bool
+    is_scored: bool = False
 
     def layout(self, *, needs_squares: bool) -> Layout:
         """The finest rounding that cannot overflow."""
         return Layout(
-            is_packed=self.is_binary and not self.is_weighted and self.n_rows < 1 << _HALF_WORD,
+            is_packed=(
+                self.is_binary
+                and not (self.is_weighted or self.is_scored)
+                and self.n_rows < 1 << _HALF_WORD
+            ),
+            is_scored=self.is_scored,
             is_weighted=self.is_weighted,
-            is_binary=self.is_binary,
+            is_binary=self.is_binary and not self.is_scored,
             has_squares=needs_squares and not self.is_binary,
             weight_unit=_unit(self.n_rows, self.largest_weight),
             outcome_unit=_unit(self.n_rows, self.largest_weight * self.largest_outcome),
@@ -73,14 +83,15 @@ class Extent:
         )
 
 
-def extent(outcome: Vector, weight: Vector | None) -> Extent:
-    """The extent of some rows."""
+def extent(outcome: Vector | Matrix, weight: Vector | None) -> Extent:
+    """The extent of some rows: of their outcomes (n,), or of their scores (n, n_arms)."""
     return Extent(
         n_rows=len(outcome),
         largest_weight=1.0 if weight is None else float(weight.max(initial=0.0)),
         largest_outcome=float(np.abs(outcome).max(initial=0.0)),
         is_binary=bool(np.isin(outcome, (0.0, 1.0)).all()),
         is_weighted=weight is not None,
+        is_scored=outcome.ndim == 2,
     )
 
 
@@ -104,7 +115,20 @@ def columns(outcome: Vector, weight: Vector | None, layout: Layout) -> Sums:
     return np.stack(parts, axis=1)
 
 
-def _rounded(values: Vector, unit: float) -> Sums:
+def score_columns(
+    scores: Matrix, arm: npt.NDArray[np.integer], weight: Vector | None, layout: Layout
+) -> Sums:
+    """What each row adds to the cells of all arms, shape (n, n_arms * width)."""
+    n_rows, n_arms = scores.shape
+    weights = np.ones(n_rows) if weight is None else weight
+    parts = [(arm[:, None] == np.arange(n_arms)).astype(np.int64)]
+    if weight is not None:
+        parts.append(np.repeat(_rounded(weight, layout.weight_unit)[:, None], n_arms, axis=1))
+    parts.append(_rounded(weights[:, None] * scores, layout.outcome_unit))
+    return np.stack(parts, axis=2).reshape(n_rows, -1)
+
+
+def _rounded(values: Vector | Matrix, unit: float) -> Sums:
     return np.rint(values / unit).astype(np.int64)
 
 
@@ -118,17 +142,27 @@ class Moments(NamedTuple):
 
 
 def moments(sums: Sums, layout: Layout) -> Moments:
-    """Read sums of shape (..., width); without stored squares w y^2 is w y."""
+    """Read sums of shape (..., n_arms, width); without stored squares w y^2 is w y.
+
+    Where rows have scores, each weighs in every arm.
+    """
     if layout.is_packed:
-        n: Vector = (sums[..., 0] >> _HALF_WORD).astype(np.float64)
-        outcome: Vector = (sums[..., 0] & 0xFFFFFFFF).astype(np.float64)
+        n = (sums[..., 0] >> _HALF_WORD).astype(np.float64)
+        outcome = (sums[..., 0] & 0xFFFFFFFF).astype(np.float64)
         return Moments(n, n, outcome, outcome)
     stored = sums.astype(np.float64)
     place = 2 if layout.is_weighted else 1
     outcome = stored[..., place] * layout.outcome_unit
+    n = stored[..., 0]
+    if layout.is_weighted:
+        weight = stored[..., 1] * layout.weight_unit
+    elif layout.is_scored:
+        weight = np.repeat(n.sum(axis=-1, keepdims=True), n.shape[-1], axis=-1)
+    else:
+        weight = n
     return Moments(
-        n=stored[..., 0],
-        weight=stored[..., 1] * layout.weight_unit if layout.is_weighted else stored[..., 0],
+        n=n,
+        weight=weight,
         outcome=outcome,
         square=stored[..., place + 1] * layout.square_unit if layout.has_squares else outcome,
     )

@@ -15,7 +15,7 @@ from numba import njit
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Places: TypeAlias = npt.NDArray[np.int32]
 
-_TREE, _GROUP, _FEATURE, _SPARSE = 1, 2, 3, 4  # what a draw is for
+_TREE, _GROUP, _FEATURE, _SHARD = 1, 2, 3, 4  # what a draw is for
 
 
 @njit(nogil=True, cache=True)
@@ -36,16 +36,26 @@ def _stream(seed: int, purpose: int, number: int) -> np.uint64:
 
 @njit(nogil=True, cache=True)
 def draw_rows(
-    keys: Keys, seed: int, tree: int, group: int, group_share: float, tree_share: float
+    keys: Keys,
+    seed: int,
+    tree: int,
+    group: int,
+    group_share: float,
+    tree_share: float,
+    n_shards: int = 1,
+    is_honest: bool = True,
 ) -> tuple[Places, Places]:
-    """Row numbers of a tree's growing and of its estimating half, both ascending.
+    """Row numbers of a tree's growing and of its estimating part, both ascending.
 
     A unit belongs to its group's share of the log with chance ``group_share``, then to the tree
-    with chance ``tree_share``, then to either half with chance 1/2.
+    with chance ``tree_share``, then to either half with chance 1/2. Of the first half the tree's
+    own shard grows; all that does not grow estimates. Without honesty the tree's shard grows with
+    both halves, and everybody estimates.
     """
     of_group, of_tree = _stream(seed, _GROUP, group), _stream(seed, _TREE, tree)
+    of_shard, shard = _stream(seed, _SHARD, 0), tree % n_shards
     unit = 2.0**-53
-    halves = np.empty((2, len(keys)), np.int32)
+    parts = np.empty((2, len(keys)), np.int32)
     counts = np.zeros(2, np.int64)
     for row in range(len(keys)):
         of_half = float(_mixed(keys[row] ^ of_group) >> np.uint64(11)) * unit
@@ -54,10 +64,31 @@ def draw_rows(
         bits = _mixed(keys[row] ^ of_tree)
         if float(bits >> np.uint64(11)) * unit >= tree_share:
             continue
-        half = np.int64(bits & np.uint64(1))
-        halves[half, counts[half]] = row
-        counts[half] += 1
-    return halves[0, : counts[0]].copy(), halves[1, : counts[1]].copy()
+        grows = not is_honest or bits & np.uint64(1) == np.uint64(0)
+        if grows and n_shards > 1:
+            grows = _shard(keys[row], of_shard, n_shards) == shard
+        if grows:
+            parts[0, counts[0]] = row
+            counts[0] += 1
+        if not (grows and is_honest):
+            parts[1, counts[1]] = row
+            counts[1] += 1
+    return parts[0, : counts[0]].copy(), parts[1, : counts[1]].copy()
+
+
+@njit(nogil=True, cache=True)
+def _shard(key: np.uint64, of_shard: np.uint64, n_shards: int) -> int:
+    return int(float(_mixed(key ^ of_shard) >> np.uint64(11)) * 2.0**-53 * n_shards)
+
+
+@njit(nogil=True, cache=True)
+def shards_of(keys: Keys, seed: int, n_shards: int) -> npt.NDArray[np.int32]:
+    """The shard of every unit; tree t finds its splits in shard ``t % n_shards``."""
+    of_shard = _stream(seed, _SHARD, 0)
+    shards = np.empty(len(keys), np.int32)
+    for row in range(len(keys)):
+        shards[row] = _shard(keys[row], of_shard, n_shards)
+    return shards
 
 
 @njit(nogil=True, cache=True)
@@ -86,10 +117,14 @@ def draw_features(
 
 
 @njit(nogil=True, cache=True)
-def draw_sparsely(keys: Keys, seed: int, share: float) -> npt.NDArray[np.int64]:
-    """Rows of about ``share`` of the units, for quantiles."""
-    stream = _stream(seed, _SPARSE, 0)
-    drawn = np.empty(len(keys), np.bool_)
-    for row in range(len(keys)):
-        drawn[row] = float(_mixed(keys[row] ^ stream) >> np.uint64(11)) * 2.0**-53 < share
-    return np.flatnonzero(drawn)
+def counted_keys(n_rows: int) -> Keys:
+    """Keys for rows that have none: the row's number, spread like a hash."""
+    keys = np.empty(n_rows, np.uint64)
+    for row in range(n_rows):
+        keys[row] = _mixed((np.uint64(row) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    return keys
+
+
+def sparse_limit(share: float) -> int:
+    """Units with a key below this are about ``share`` of all; no seed, so that SQL can ask too."""
+    return min(int(share * 2.0**64), 2**64 - 1)

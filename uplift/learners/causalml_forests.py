@@ -12,7 +12,7 @@ import numpy as np
 
 from uplift.ensemble import FlatEnsemble, compile_array_trees
 from uplift.errors import ConfigError, OverlapError
-from uplift.forest.log import row_weights
+from uplift.forest.plan import mean_propensity
 from uplift.hashing import hash_uniforms
 from uplift.learners.base import Matrix
 from uplift.learners.data import TrainingData
@@ -149,7 +149,7 @@ def _prepared(data: TrainingData, n_arms: int, recipe: Recipe, family: str) -> T
     """The rows that are fitted: enough of every arm, and no more than one machine shall have."""
     recipe.require(data, n_arms)
     recipe.require_boosters(family, "it has no helper models")
-    if row_weights(data.arm, data.propensity, data.weight) is not None:
+    if data.weight is not None or mean_propensity(data.arm, data.propensity) is not None:
         raise OverlapError(
             f"propensities lie between {data.propensity.min():.4g} and "
             f"{data.propensity.max():.4g}, and differ within an arm or rows have weights "

@@ -14,7 +14,7 @@ from uplift.learners.s_learner import fit_s_learner
 from uplift.learners.transformed import fit_class_transformation, fit_transformed_outcome
 from uplift.learners.x_learner import fit_x_learner
 
-FOREST = "causal_forest"  # no boosters
+FORESTS = ("causal_forest", "uplift_forest", "causalml_causal_forest")  # no boosters
 RESPONSE = "response"  # a baseline to be beaten, no candidate
 
 FAMILIES: Mapping[str, Learner] = {
@@ -26,7 +26,7 @@ FAMILIES: Mapping[str, Learner] = {
     "x_learner": fit_x_learner,
     "r_learner": fit_r_learner,
     "dr_learner": fit_dr_learner,
-    FOREST: fit_forest,
+    "causal_forest": fit_forest,
     "uplift_forest": fit_uplift_forest,
     "causalml_causal_forest": fit_causalml_causal_forest,
     RESPONSE: fit_response,

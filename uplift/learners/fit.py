@@ -20,7 +20,7 @@ from uplift.learners.base import (
     Vector,
 )
 from uplift.learners.data import TrainingData
-from uplift.learners.families import FAMILIES
+from uplift.learners.families import FAMILIES, FORESTS
 from uplift.learners.model import UpliftModel
 from uplift.learners.recipe import DEFAULTS, Options, Recipe
 
@@ -60,6 +60,11 @@ class Plan:
                 f"learner {self.learner!r} is none of the {len(FAMILIES)} families; "
                 f"`training.candidates` may name {', '.join(FAMILIES)}."
             )
+
+    @property
+    def is_of_boosters(self) -> bool:
+        """Whether only a ``BoosterTrainer`` fits, so that another one may do it elsewhere."""
+        return self.learner not in FORESTS and self.options.linear is None
 
     def fit(
         self, data: TrainingData, outcome: str, n_arms: int, *, categorical: Sequence[int]

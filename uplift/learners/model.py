@@ -14,6 +14,7 @@ import numpy as np
 from uplift.arms import CONTROL, Arms
 from uplift.columns import CONVERSION
 from uplift.ensemble import FlatEnsemble
+from uplift.ensemble.little_bags import effect_standard_errors
 from uplift.errors import ContractError, ModelNotReadyError, VersionMismatchError
 from uplift.features.encoder import FeatureEncoder
 from uplift.learners.base import Matrix
@@ -96,6 +97,23 @@ class UpliftModel:
         """Effect of every treatment on ``outcome``, shape (n, K), in the outcome's unit."""
         expected = self.expected_outcome(features, outcome)
         return np.delete(expected, CONTROL, axis=1) - expected[:, [CONTROL]]
+
+    def effect_standard_error(self, features: Matrix, outcome: str = CONVERSION) -> Matrix | None:
+        """Standard error of every effect in ``cate``, shape (n, K); None where the model has none.
+
+        A causal forest has them: they say how much the effect would differ had other customers
+        been drawn into the experiment. They know nothing of bias: a forest for ranking has leaves
+        that are too large for intervals of its effects, see ``ForestSettings.for_intervals``.
+        """
+        return effect_standard_errors(self._ensemble(outcome), features)
+
+    def _ensemble(self, outcome: str) -> FlatEnsemble:
+        if outcome not in self.ensembles:
+            raise ContractError(
+                f"outcome {outcome!r} is not modelled; the model knows {list(self.outcomes)}. "
+                "Train with a log that has it."
+            )
+        return self.ensembles[outcome]
 
     def save(self, directory: Path) -> None:
         """Write the bundle: ``model.json`` and one npz file per outcome.

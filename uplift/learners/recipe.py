@@ -60,6 +60,9 @@ class Options:
         forest: How a causal forest is grown.
         causalml: How causalml's forests are grown.
         linear: Linear models of these settings take the place of boosters; None: boosters.
+        doubly_robust: A causal forest looks at doubly robust scores, not at outcomes.
+        on_spark: A causal forest of the whole log grows where the log is; whoever has it sees to
+            that (``uplift.spark.forest_model``), and ``Plan.fit`` still grows it here.
     """
 
     n_folds: int = 5
@@ -68,6 +71,8 @@ class Options:
     forest: ForestSettings = field(default_factory=ForestSettings)
     causalml: CausalmlSettings = field(default_factory=CausalmlSettings)
     linear: LinearSettings | None = None
+    doubly_robust: bool = False
+    on_spark: bool = False
 
 
 DEFAULTS = Options()

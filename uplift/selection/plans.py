@@ -58,6 +58,8 @@ def _plan_of(
             forest=ForestSettings(**candidate.forest.model_dump()),
             causalml=CausalmlSettings(**candidate.causalml.model_dump()),
             linear=(LinearSettings(l2=candidate.linear.l2) if candidate.base == "linear" else None),
+            doubly_robust=candidate.doubly_robust,
+            on_spark=candidate.on_spark,
         ),
     )
 

@@ -14,3 +14,12 @@ def hash_uniform(unit: Column, salt: str) -> Column:
     digest = F.sha2(F.concat(F.lit(f"{salt}\0"), unit), 256)
     top_56_bits = F.conv(F.substring(digest, 1, 14), 16, 10).cast("bigint")
     return F.shiftright(top_56_bits, 3).cast("double") / _TWO_53
+
+
+def hash_key_bytes(unit: Column) -> Column:
+    """What ``uplift.hashing.hash_key`` answers without salt: 8 bytes, big-endian, null for null.
+
+    Bytes, because 64 unsigned bits fit no number of SQL; they compare as the numbers do.
+    """
+    digest = F.sha2(F.concat(F.lit("\0"), unit), 256)
+    return F.unhex(F.substring(digest, 1, 16))

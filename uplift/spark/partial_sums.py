@@ -1,6 +1,7 @@
 """Add arrays up across the cluster: partitions send sums, never rows."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,31 @@ from uplift.hashing import hash_keys
 from uplift.spark.blocks import in_large_pieces
 
 Floats = npt.NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.int64)
 
 _SCHEMA = "part int, sums binary"
 _ROWS_AT_ONCE = 200_000  # sums are as large whatever is added up, so it should be worth it
 
 
 def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]]) -> list[Floats]:
+    """Sum arrays of floats: see ``add_up_as``."""
+    return add_up_as(np.float64, frame, parts_of)
+
+
+def add_up_as(
+    number: type[Number],
+    frame: DataFrame,
+    parts_of: Callable[[pa.RecordBatch], list[npt.NDArray[Number]]],
+) -> list[npt.NDArray[Number]]:
     """Sum what ``parts_of`` makes of each batch of rows: the same number of flat arrays each time.
 
     The parts are added up on the executors, so the driver receives each once, however many
-    partitions there are. If the values lie on an ``exact_grid``, partitions change no bit.
+    partitions there are. If the values are integers, or lie on an ``exact_grid``, partitions change
+    no bit. Without a row there are no sums.
     """
 
     def partition_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        totals: list[Floats] = []
+        totals: list[npt.NDArray[Number]] = []
         for table in in_large_pieces(batches, _ROWS_AT_ONCE):
             [batch] = table.combine_chunks().to_batches()
             parts = parts_of(batch)
@@ -44,7 +56,7 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
             )
 
     def sum_of_part(partials: pa.Table) -> pa.Table:
-        total = np.sum([np.frombuffer(sums.as_py()) for sums in partials["sums"]], axis=0)
+        total = np.sum([np.frombuffer(sums.as_py(), number) for sums in partials["sums"]], axis=0)
         return pa.table(
             {"part": partials["part"][:1], "sums": pa.array([total.tobytes()], pa.binary())}
         )
@@ -55,7 +67,7 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
         .applyInArrow(sum_of_part, _SCHEMA)
         .orderBy(F.col("part"))
     )
-    return [np.frombuffer(row["sums"]) for row in summed.collect()]
+    return [np.frombuffer(row["sums"], number) for row in summed.collect()]
 
 
 def floats(batch: pa.RecordBatch, name: str) -> Floats:

@@ -18,7 +18,7 @@ BUNDLE = "bundle"  # the artifact that ``UpliftModel.save`` wrote
 BUNDLE_PATH = f"artifacts/{BUNDLE}"  # where MLflow puts it inside a logged model
 
 # What loading and answering imports, beside the package itself, which travels along.
-REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml")
+REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy")
 
 
 def save_pyfunc(model: UpliftModel, directory: Path, *, identity: Model) -> Path:
