@@ -217,9 +217,7 @@ def test_pooled_experiments_of_different_shares_keep_no_family_out(
             "experiment_id": F.when(is_june, "june").otherwise(F.col("experiment_id")),
         }
     )
-    rows = learning.rows_to_learn_from(
-        with_propensities(pooled, campaign=config.campaign), config
-    )
+    rows = learning.rows_to_learn_from(with_propensities(pooled, campaign=config.campaign), config)
     assert rows.propensities is not None
     assert sorted({tuple(row) for row in rows.propensities.round(4).tolist()}) == [
         (0.3333, 0.3333, 0.3333),

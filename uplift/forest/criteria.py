@@ -114,7 +114,7 @@ def normaliser(criterion: int, low: Matrix, total: Matrix) -> float:
     """I of the module's docstring, for a split of ``total`` into ``low`` and the rest."""
     s_all = total[:, _WEIGHT].sum()
     q = low[0, _WEIGHT] / total[0, _WEIGHT]
-    value = 0.5 + total[0, _WEIGHT] / s_all * _impurity(criterion, q)
+    value: float = 0.5 + total[0, _WEIGHT] / s_all * _impurity(criterion, q)
     for arm in range(1, len(low)):
         p = low[arm, _WEIGHT] / total[arm, _WEIGHT]
         pair = total[arm, _WEIGHT] / (total[arm, _WEIGHT] + total[0, _WEIGHT])
