@@ -134,5 +134,5 @@ def jackknife(
     )
     if keys is not None:
         _, unit = np.unique(keys, return_inverse=True)
-        of_rows = np.bincount(unit, of_rows)
+        of_rows = np.asarray(np.bincount(unit, of_rows), dtype=np.float64)
     return from_standard_error(found.value, math.sqrt(float(of_rows @ of_rows)), level=level)
