@@ -216,8 +216,8 @@ def ranked_sums(
     if max_blocks is None:
         # Rows in order find their own block at once, others by a walk through memory.
         order = np.argsort(ranked)
-        ranked, drawn, observed = ranked[order], drawn[order], observed[order]
-        weights, units = weights[order], units[order]
+        ranked, observed, weights = ranked[order], observed[order], weights[order]
+        drawn, units = drawn[order], units[order]
         cuts = ranked[1:][ranked[1:] != ranked[:-1]]
     else:
         sample = ranked[is_sampled(ranked, units, len(ranked))]
