@@ -2,6 +2,7 @@
 
 from uplift.config.evaluation import Evaluation, Gate, StabilityRules
 from uplift.config.experiment import ExperimentChecks, Observational
+from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
 from uplift.config.section import Section
@@ -11,7 +12,6 @@ from uplift.config.sections import (
     Config,
     EventFeature,
     Experiment,
-    Export,
     Features,
     PolicyRules,
     RatioFeature,
@@ -28,6 +28,7 @@ from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
+    "Audience",
     "Campaign",
     "Candidate",
     "Config",
@@ -42,9 +43,13 @@ __all__ = [
     "Gate",
     "Inputs",
     "Observational",
+    "OneOf",
+    "Order",
     "PolicyRules",
+    "Range",
     "RatioFeature",
     "RawInputs",
+    "Scheduled",
     "Section",
     "Segments",
     "Serving",
