@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from uplift.errors import ContractError
+from uplift.evaluation.curves import ratio
 from uplift.evaluation.policy_sums import EVERYBODY, NOBODY, PolicySums
 from uplift.evaluation.resampling import Floats
 
 
 def ipw_value(sums: PolicySums, policy: str) -> Floats:
     """Mean of z over all rows, shape (R + 1,): unbiased, but moves with a shift of the outcome."""
-    value: Floats = sums.z[:, sums.index(policy)] / sums.n
-    return value
+    return ratio(sums.z[:, sums.index(policy)], sums.n)
 
 
 def hajek_value(sums: PolicySums, policy: str) -> Floats:
@@ -49,8 +49,7 @@ def dr_value(sums: PolicySums, policy: str) -> Floats:
             "`hajek_value`."
         )
     at = sums.index(policy)
-    value: Floats = (sums.z[:, at] + sums.a[:, at]) / sums.n
-    return value
+    return ratio(sums.z[:, at] + sums.a[:, at], sums.n)
 
 
 def best_constant(sums: PolicySums) -> str:
