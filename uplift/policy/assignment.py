@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.arms import CONTROL
+from uplift.errors import ContractError
 from uplift.hashing import hash_uniforms
 from uplift.policy.appraisal import appraise
 from uplift.policy.decision import choose_arm
@@ -19,6 +20,7 @@ from uplift.policy.segments import LOST_CAUSE, PERSUADABLE, SLEEPING_DOG, SURE_T
 from uplift.policy.value import Matrix
 
 NOT_CONTACTABLE = "not_contactable"
+NOT_ELIGIBLE = "not_eligible"  # may be contacted, but the coupon that would go out may not
 HOLDOUT = "holdout"
 EXPLORATION = "exploration"
 NET_VALUE = "net_value"  # a coupon goes out because it pays
@@ -26,6 +28,7 @@ BELOW_THRESHOLD = "below_threshold"  # a coupon would pay, but the budget buys b
 
 REASONS = (
     NOT_CONTACTABLE,
+    NOT_ELIGIBLE,
     HOLDOUT,
     EXPLORATION,
     NET_VALUE,
@@ -47,7 +50,7 @@ class Draws:
     Attributes:
         is_held_out: Never targeted, shape (n,).
         is_explorer: Gets ``explored_arm``, shape (n,); no unit is both.
-        explored_arm: One of all arms, control too, with equal chance, shape (n,).
+        explored_arm: Control or an arm that the unit may get, with equal chance, shape (n,).
     """
 
     is_held_out: Booleans
@@ -82,19 +85,26 @@ class Decisions:
     priority: Matrix
 
 
-def draw(policy: Policy, unit_ids: Sequence[str]) -> Draws:
-    """Draw holdout, explorers and their arms, each with a salt of its own."""
+def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None = None) -> Draws:
+    """Draw holdout, explorers and their arms, each with a salt of its own.
+
+    Args:
+        policy: Knows the shares and the salt.
+        unit_ids: n ids.
+        eligible: Whether the unit may get treatment 1..K, shape (n, K); None: all may.
+    """
 
     def uniforms(purpose: str) -> Matrix:
         return hash_uniforms(unit_ids, f"{policy.salt}:{policy.campaign_id}:{purpose}")
 
     is_held_out = uniforms("holdout") < policy.holdout_share
     is_explorer = uniforms("exploration") < policy.exploration_share
-    n_arms = len(policy.arms.names)
+    allowed = _allowed(policy, len(unit_ids), eligible)
+    nth = (uniforms("exploration_arm") * allowed.sum(axis=1)).astype(np.intp) + 1
     return Draws(
         is_held_out=is_held_out,
         is_explorer=is_explorer & ~is_held_out,
-        explored_arm=(uniforms("exploration_arm") * n_arms).astype(np.intp),
+        explored_arm=(allowed.cumsum(axis=1) >= nth[:, None]).argmax(axis=1),
     )
 
 
@@ -104,8 +114,13 @@ def decide(
     expected_conversion: npt.ArrayLike,
     expected_revenue: npt.ArrayLike | None,
     contactable: npt.ArrayLike,
+    *,
+    eligible: npt.ArrayLike | None = None,
 ) -> Decisions:
     """Decide for each unit, in this order: permission, holdout, exploration, net value.
+
+    Whoever may get no arm at all is closed to chance too. Segment, best arm and priority describe
+    the customer and do not depend on what may be sent.
 
     Args:
         policy: The priced rule; it must belong to the model, see ``Policy.require_model``.
@@ -113,7 +128,10 @@ def decide(
         expected_conversion: Chance of converting in arms 0..K, shape (n, K + 1).
         expected_revenue: Euro in arms 0..K, or None where it is not modelled.
         contactable: Whether anything may be sent at all, shape (n,).
+        eligible: Whether the unit may get treatment 1..K, shape (n, K): suppression list, frequency
+            cap, exclusive campaigns, the arms of a request; None: all may.
     """
+    allowed = _allowed(policy, len(unit_ids), eligible)
     appraisal = appraise(
         expected_conversion,
         expected_revenue,
@@ -121,20 +139,26 @@ def decide(
         sure_thing_conversion=policy.sure_thing_conversion,
         harm_tolerance=policy.harm_tolerance,
     )
-    choice = choose_arm(appraisal.gain, appraisal.cost, shadow_price=policy.shadow_price)
-    draws = draw(policy, unit_ids)
-    is_closed = ~np.asarray(contactable, dtype=np.bool_)
+    unrestricted, choice = (
+        choose_arm(appraisal.gain, appraisal.cost, shadow_price=policy.shadow_price, eligible=arms)
+        for arms in (None, allowed[:, 1:])
+    )
+    draws = draw(policy, unit_ids, eligible)
+    may_contact = np.asarray(contactable, dtype=np.bool_)
+    is_closed = ~may_contact | ~allowed[:, 1:].any(axis=1)
     # from the last step to the first: each line overrules those above it
     arm = choice.copy()
     arm[draws.is_explorer] = draws.explored_arm[draws.is_explorer]
     arm[draws.is_held_out | is_closed] = CONTROL
     reason = appraisal.segment.astype(_REASON)
     reason[appraisal.segment == PERSUADABLE] = BELOW_THRESHOLD
+    reason[unrestricted != CONTROL] = NOT_ELIGIBLE
     reason[choice != CONTROL] = NET_VALUE
     reason[draws.is_explorer] = EXPLORATION
     reason[draws.is_held_out] = HOLDOUT
-    reason[is_closed] = NOT_CONTACTABLE
-    propensities = _propensities(policy, choice, is_closed)
+    reason[is_closed] = NOT_ELIGIBLE
+    reason[~may_contact] = NOT_CONTACTABLE
+    propensities = _propensities(policy, choice, is_closed, allowed)
     return Decisions(
         arm=arm,
         reason=reason,
@@ -148,12 +172,29 @@ def decide(
     )
 
 
-def _propensities(policy: Policy, choice: ArmNumbers, is_closed: Booleans) -> Matrix:
+def _propensities(
+    policy: Policy, choice: ArmNumbers, is_closed: Booleans, allowed: Booleans
+) -> Matrix:
     """Chance of every arm over all salts, shape (n, K + 1)."""
-    n_arms = len(policy.arms.names)
-    certain = np.eye(n_arms)
+    certain = np.eye(len(policy.arms.names))
     explored, held_out = policy.exploration_share, policy.holdout_share
-    targeted = explored / n_arms + (1.0 - explored) * certain[choice]
+    at_random = explored / allowed.sum(axis=1, keepdims=True) * allowed
+    targeted = at_random + (1.0 - explored) * certain[choice]
     mixed: Matrix = (1.0 - held_out) * targeted + held_out * certain[CONTROL]
     mixed[is_closed] = certain[CONTROL]
     return mixed
+
+
+def _allowed(policy: Policy, n: int, eligible: npt.ArrayLike | None) -> Booleans:
+    """Whether the unit may get arm 0..K, shape (n, K + 1); control it always may."""
+    shape = (n, policy.arms.n_treatments)
+    allowed = np.ones((n, shape[1] + 1), dtype=np.bool_)
+    if eligible is not None:
+        given = np.asarray(eligible, dtype=np.bool_)
+        if given.shape != shape:
+            raise ContractError(
+                f"eligible has shape {given.shape} for {n} units and {shape[1]} treatments; "
+                f"give {shape}, one column for each of {list(policy.arms.treatments)}."
+            )
+        allowed[:, 1:] = given
+    return allowed

@@ -7,7 +7,11 @@ from uplift.arms import CONTROL
 
 
 def choose_arm(
-    gain: npt.ArrayLike, cost: npt.ArrayLike, *, shadow_price: float = 0.0
+    gain: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    *,
+    shadow_price: float = 0.0,
+    eligible: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.intp]:
     """Pick for each unit the arm with the highest net value, or control.
 
@@ -19,6 +23,7 @@ def choose_arm(
         gain: Expected incremental margin in euro, shape (n_units, n_treatments).
         cost: Expected spend in euro, same shape.
         shadow_price: What one more euro of budget would earn; 0 when the budget does not bind.
+        eligible: Whether the unit may get the arm, same shape; None: all may.
 
     Returns:
         The arm number of each unit.
@@ -28,6 +33,8 @@ def choose_arm(
         array([1, 0])
     """
     net_value = np.asarray(gain) - (1.0 + shadow_price) * np.asarray(cost)
+    if eligible is not None:
+        net_value = np.where(eligible, net_value, -np.inf)
     best = net_value.argmax(axis=1)
     worthwhile = net_value.max(axis=1) > 0.0
     return np.where(worthwhile, best + 1, CONTROL)
