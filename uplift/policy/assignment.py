@@ -14,7 +14,8 @@ from uplift.arms import CONTROL
 from uplift.errors import ContractError
 from uplift.hashing import hash_uniforms
 from uplift.policy.appraisal import appraise
-from uplift.policy.decision import choose_arm
+from uplift.policy.decision import ArmNumbers
+from uplift.policy.prices import Groups, tie_draws
 from uplift.policy.published import Policy
 from uplift.policy.segments import LOST_CAUSE, PERSUADABLE, SLEEPING_DOG, SURE_THING
 from uplift.policy.value import Matrix
@@ -40,7 +41,6 @@ REASONS = (
 _REASON = np.dtype(f"U{max(map(len, REASONS))}")
 
 Booleans = npt.NDArray[np.bool_]
-ArmNumbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,13 @@ class Draws:
         is_held_out: Never targeted, shape (n,).
         is_explorer: Gets ``explored_arm``, shape (n,); no unit is both.
         explored_arm: Control or an arm that the unit may get, with equal chance, shape (n,).
+        tie: In [0, 1): who goes first among equals, shape (n,).
     """
 
     is_held_out: Booleans
     is_explorer: Booleans
     explored_arm: ArmNumbers
+    tie: Matrix
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Decisions:
     Attributes:
         arm: Shape (n,).
         reason: One of ``REASONS``, shape (n,).
-        propensity: Chance that ``arm`` had, over holdout and exploration, shape (n,).
+        propensity: Chance that ``arm`` had, over holdout, exploration and ties, shape (n,).
         propensities: Chance of every arm, shape (n, K + 1).
         segment: Response segment, shape (n,).
         gain: Expected incremental margin of treatments 1..K in euro, shape (n, K).
@@ -93,9 +95,10 @@ def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None
         unit_ids: n ids.
         eligible: Whether the unit may get treatment 1..K, shape (n, K); None: all may.
     """
+    prefix = f"{policy.salt}:{policy.campaign_id}:"
 
     def uniforms(purpose: str) -> Matrix:
-        return hash_uniforms(unit_ids, f"{policy.salt}:{policy.campaign_id}:{purpose}")
+        return hash_uniforms(unit_ids, prefix + purpose)
 
     is_held_out = uniforms("holdout") < policy.holdout_share
     is_explorer = uniforms("exploration") < policy.exploration_share
@@ -105,6 +108,7 @@ def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None
         is_held_out=is_held_out,
         is_explorer=is_explorer & ~is_held_out,
         explored_arm=(allowed.cumsum(axis=1) >= nth[:, None]).argmax(axis=1),
+        tie=tie_draws(unit_ids, prefix + "tie"),
     )
 
 
@@ -116,6 +120,7 @@ def decide(
     contactable: npt.ArrayLike,
     *,
     eligible: npt.ArrayLike | None = None,
+    groups: Groups | None = None,
 ) -> Decisions:
     """Decide for each unit, in this order: permission, holdout, exploration, net value.
 
@@ -130,6 +135,8 @@ def decide(
         contactable: Whether anything may be sent at all, shape (n,).
         eligible: Whether the unit may get treatment 1..K, shape (n, K): suppression list, frequency
             cap, exclusive campaigns, the arms of a request; None: all may.
+        groups: Value of ``policy.group_attribute`` per unit; a group unknown to the policy, and
+            None, neither pays nor is paid for.
     """
     allowed = _allowed(policy, len(unit_ids), eligible)
     appraisal = appraise(
@@ -139,11 +146,14 @@ def decide(
         sure_thing_conversion=policy.sure_thing_conversion,
         harm_tolerance=policy.harm_tolerance,
     )
-    unrestricted, choice = (
-        choose_arm(appraisal.gain, appraisal.cost, shadow_price=policy.shadow_price, eligible=arms)
-        for arms in (None, allowed[:, 1:])
-    )
     draws = draw(policy, unit_ids, eligible)
+
+    def choose(tie: Matrix, arms: Booleans | None) -> ArmNumbers:
+        return policy.prices.choose(
+            appraisal.gain, appraisal.cost, tie, eligible=arms, groups=groups
+        )
+
+    unrestricted, choice = (choose(draws.tie, arms) for arms in (None, allowed[:, 1:]))
     may_contact = np.asarray(contactable, dtype=np.bool_)
     is_closed = ~may_contact | ~allowed[:, 1:].any(axis=1)
     # from the last step to the first: each line overrules those above it
@@ -158,7 +168,10 @@ def decide(
     reason[draws.is_held_out] = HOLDOUT
     reason[is_closed] = NOT_ELIGIBLE
     reason[~may_contact] = NOT_CONTACTABLE
-    propensities = _propensities(policy, choice, is_closed, allowed)
+    chosen = np.zeros(allowed.shape)  # chance of being the choice, over all draws of ties
+    for tie, share in policy.prices.strata():
+        chosen[np.arange(len(arm)), choose(np.full(len(arm), tie), allowed[:, 1:])] += share
+    propensities = _propensities(policy, chosen, is_closed, allowed)
     return Decisions(
         arm=arm,
         reason=reason,
@@ -172,16 +185,14 @@ def decide(
     )
 
 
-def _propensities(
-    policy: Policy, choice: ArmNumbers, is_closed: Booleans, allowed: Booleans
-) -> Matrix:
+def _propensities(policy: Policy, chosen: Matrix, is_closed: Booleans, allowed: Booleans) -> Matrix:
     """Chance of every arm over all salts, shape (n, K + 1)."""
-    certain = np.eye(len(policy.arms.names))
+    control = np.eye(len(policy.arms.names))[CONTROL]
     explored, held_out = policy.exploration_share, policy.holdout_share
     at_random = explored / allowed.sum(axis=1, keepdims=True) * allowed
-    targeted = at_random + (1.0 - explored) * certain[choice]
-    mixed: Matrix = (1.0 - held_out) * targeted + held_out * certain[CONTROL]
-    mixed[is_closed] = certain[CONTROL]
+    targeted = at_random + (1.0 - explored) * chosen
+    mixed: Matrix = (1.0 - held_out) * targeted + held_out * control
+    mixed[is_closed] = control
     return mixed
 
 
