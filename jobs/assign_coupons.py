@@ -49,10 +49,11 @@ def run(spark: SparkSession, config: Config) -> None:
     start = time.monotonic()
     workspace = Workspace(config.workspace)
     scores = read_table(spark, workspace.table("customer_scores"), made_by="score_customers")
-    policy = price_budget(scores, unpriced_policy(scores, config))
+    priced = price_budget(scores, unpriced_policy(scores, config))
+    policy = priced.policy
     decided = decided_customers(scores, policy).persist()
     try:
-        report = allocation_report(decided, policy)
+        report = allocation_report(decided, priced)
         rows = write_table(decided.select(*_DECISIONS), workspace.table("decisions"))
     finally:
         decided.unpersist()

@@ -5,7 +5,7 @@ customer decides alone, by ``choose_arm``. One limit after the other gets the pr
 holds given the others, until all hold at once: for the budget alone, one round. A price is found by
 histograms (``cuts``): the values at which customers leave, weighed with what they use of the limit.
 Equals at the price are split by their draws, so a limit is filled up to the last customer that
-fits. How far the answer can be from the best of all is ``lagrange_bound`` less its own net value.
+fits. How far the answer can be from the best of all is the duality gap.
 """
 
 import math
@@ -18,7 +18,7 @@ import numpy as np
 
 from uplift.arms import CONTROL
 from uplift.errors import BudgetError
-from uplift.policy.budget import nano_euro, spend_steps, whole_nano_euro
+from uplift.policy.budget import NANO_PER_EURO, nano_euro, spend_steps, whole_nano_euro
 from uplift.policy.contenders import WEIGHED, Contenders
 from uplift.policy.cuts import (
     FINE_SHIFT,
@@ -91,6 +91,11 @@ class Limit:
         return np.concatenate([value, held]), np.concatenate([weight, uses])
 
     @property
+    def per_unit(self) -> int:
+        """Of what the price is per: a customer, or a euro counted in nano-euro."""
+        return NANO_PER_EURO if self.arm is None and self.group is None else 1
+
+    @property
     def free_of_charge(self) -> float:
         """The value, as of ``leaving``, at which the price is 0: a slope of 1, a margin of 0."""
         return 1.0 if self.arm is None and self.group is None else 0.0
@@ -108,7 +113,20 @@ class Limit:
         return margin[wants], np.ones(int(wants.sum()), dtype=np.int64)
 
 
-def solve(limits: tuple[Limit, ...], survey: Survey, n_treatments: int) -> Prices:
+@dataclass(frozen=True)
+class Solution:
+    """Prices at which all limits hold.
+
+    Attributes:
+        prices: Of every limit.
+        duality_gap_eur: By how much net value any other allocation could be better, at most.
+    """
+
+    prices: Prices
+    duality_gap_eur: float
+
+
+def solve(limits: tuple[Limit, ...], survey: Survey, n_treatments: int) -> Solution:
     """Prices at which all limits hold.
 
     Args:
@@ -130,10 +148,12 @@ def solve(limits: tuple[Limit, ...], survey: Survey, n_treatments: int) -> Price
             if turn >= _FREE_ROUNDS and not limit.least:
                 price = _raised(prices.of(limit.arm, limit.group), price, turn - _FREE_ROUNDS)
             prices = _with(prices, limit, price)
-        if len(limits) < 2 or not _broken(limits, prices, survey):
-            return prices
+        used, gap_eur = _account(limits, prices, survey)
+        broken = [limit.name for limit, n in zip(limits, used, strict=True) if not _keeps(limit, n)]
+        if not broken:
+            return Solution(prices, gap_eur)
     raise BudgetError(
-        f"the limits {[limit.name for limit in _broken(limits, prices, survey)]} of "
+        f"the limits {broken} of "
         f"{[limit.name for limit in limits]} cannot all be kept: after {_ROUNDS} rounds of prices "
         "they still contradict each other. Raise `policy.budget_eur` or the caps, or lower the "
         "least shares of `policy.groups`."
@@ -226,21 +246,42 @@ def _by_draw(
     return values, np.append(at_most[more] - at_least[more], at_least.sum())
 
 
-def _broken(limits: tuple[Limit, ...], prices: Prices, survey: Survey) -> list[Limit]:
-    """Limits that do not hold at these prices."""
+def _account(limits: tuple[Limit, ...], prices: Prices, survey: Survey) -> tuple[list[int], float]:
+    """What is used of each limit at these prices, and how far the answer is from the best, euro.
 
-    def used(limit: Limit) -> int:
-        def total(customers: Contenders) -> tuple[Matrix, Integers]:
-            return np.zeros(1), limit.used(customers, customers.arms_at(prices)).sum(keepdims=True)
+    The bound is Lagrange's: price times what is left of each limit, and what those lose who were
+    drawn to decide at a tie's lower price.
+    """
 
-        return int(survey(total)(FINE_SHIFT, None).weight.sum())
+    def totals(customers: Contenders) -> tuple[Matrix, Integers]:
+        arm = customers.arms_at(prices)
+        used = [int(limit.used(customers, arm).sum()) for limit in limits]
+        regret = int(nano_euro(_regret(customers, arm, prices)).sum())
+        return np.arange(1.0, len(limits) + 2.0), np.array([*used, regret], dtype=np.int64)
 
-    totals = [used(limit) for limit in limits]
-    return [
-        limit
-        for limit, total in zip(limits, totals, strict=True)
-        if total < limit.least or (limit.most is not None and total > limit.most)
-    ]
+    found = survey(totals)(FINE_SHIFT, None)
+    *used, regret = found.weight[::-1].tolist()
+    gap = regret / NANO_PER_EURO
+    for limit, n in zip(limits, used, strict=True):
+        price = prices.of(limit.arm, limit.group).price
+        bound = limit.most if price > 0.0 else limit.least
+        gap += 0.0 if bound is None else price * (bound - n) / limit.per_unit
+    return used, gap
+
+
+def _regret(customers: Contenders, arm: ArmNumbers, prices: Prices) -> Matrix:
+    """What each loses against its best arm at the prices without ties, euro."""
+    nobody_ties = np.ones(len(arm))
+    gain = prices.priced_gain(customers.gain, nobody_ties, customers.group)
+    net = gain - (1.0 + prices.budget.price) * customers.cost
+    net = np.column_stack([np.zeros(len(arm)), net])
+    lost = net.max(axis=1) - net[np.arange(len(arm)), arm]
+    regret: Matrix = np.where(customers.fixed_arm == WEIGHED, np.maximum(lost, 0.0), 0.0)
+    return regret
+
+
+def _keeps(limit: Limit, used: int) -> bool:
+    return used >= limit.least and (limit.most is None or used <= limit.most)
 
 
 def _with(prices: Prices, limit: Limit, price: Price) -> Prices:

@@ -17,7 +17,6 @@ from uplift.policy import (
     Policy,
     ValueRule,
     decide,
-    duality_gap,
     gain_and_cost,
 )
 from uplift.policy.budget import NANO_PER_EURO
@@ -25,7 +24,7 @@ from uplift.policy.contenders import Contenders, contenders
 from uplift.policy.cuts import FillHistogram
 from uplift.policy.limits import Weigh
 from uplift.policy.prices import Prices
-from uplift.policy.pricing import GroupShare, price
+from uplift.policy.pricing import GroupShare, Priced, price
 from uplift.spark.arrow import Matrix, to_booleans, to_lists, to_matrix
 from uplift.spark.cells import fill_from
 from uplift.spark.scoring import expected_revenue, kept
@@ -65,14 +64,14 @@ def price_budget(
     *,
     caps: Mapping[str, int] | None = None,
     shares: Mapping[str, GroupShare] | None = None,
-) -> Policy:
+) -> Priced:
     """The policy at the prices at which its limits hold for all of ``scores``.
 
     Only histograms reach the driver. The prices are the same however the rows are partitioned, and
     the same that numpy finds; arguments and errors are those of ``uplift.policy.pricing.price``.
     """
     if policy.budget_eur is None and not caps and not shares:
-        return policy.at(Prices())
+        return Priced(policy.at(Prices()), 0.0)
     with kept(_contenders(scores, policy)) as asked:
 
         def survey(weigh: Weigh) -> FillHistogram:
@@ -107,11 +106,12 @@ def decided_customers(scores: DataFrame, policy: Policy) -> DataFrame:
     return _known(scores).mapInArrow(answer, _DECIDED)
 
 
-def allocation_report(decided: DataFrame, policy: Policy) -> dict[str, object]:
+def allocation_report(decided: DataFrame, priced: Priced) -> dict[str, object]:
     """Who gets what under the policy, and what that should cost and bring; all counts, euro.
 
     ``duality_gap_eur`` bounds what any other allocation within the budget could earn more.
     """
+    policy = priced.policy
     counted = decided.groupBy(columns.DECISION_ARM, columns.REASON, columns.SEGMENT).agg(
         F.count("*"), *map(_nano_sum, (EXPECTED_GAIN, EXPECTED_SPEND, EXPECTED_CONVERSIONS))
     )
@@ -131,9 +131,12 @@ def allocation_report(decided: DataFrame, policy: Policy) -> dict[str, object]:
         "policy_version": policy.version,
         "budget_eur": policy.budget_eur,
         "shadow_price": policy.shadow_price,
-        "duality_gap_eur": duality_gap(
-            policy.shadow_price, policy.budget_eur, spend / NANO_PER_EURO
+        "tie_share": policy.tie_share,
+        "arm_prices_eur": dict(
+            zip(policy.arms.treatments, (p.price for p in policy.arm_prices), strict=False)
         ),
+        "group_prices_eur": {name: p.price for name, p in policy.group_prices.items()},
+        "duality_gap_eur": priced.duality_gap_eur,
         "expected_spend_eur": spend / NANO_PER_EURO,
         "expected_incremental_margin_eur": gain / NANO_PER_EURO,
         "expected_incremental_profit_eur": (gain - spend) / NANO_PER_EURO,
