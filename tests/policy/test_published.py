@@ -7,6 +7,7 @@ from tests.policy.builders import PRICES, policy
 from uplift.arms import Arms
 from uplift.errors import ContractError, VersionMismatchError
 from uplift.policy import Policy
+from uplift.policy.evidence import EffectBins, EffectIntervals
 from uplift.policy.prices import Price
 
 
@@ -31,6 +32,7 @@ CHANGES = [
     {"tie_share": 0.5},
     {"arm_prices": (Price(), Price(2.0))},
     {"group_attribute": "region"},
+    {"intervals": EffectIntervals(0.9, {"conversion": (EffectBins((0.1,), (0.0, None), (1, 2)),)})},
     {"group_prices": {"north": Price(-1.0, -1.5, 0.5)}},
 ]
 

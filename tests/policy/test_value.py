@@ -42,7 +42,7 @@ def test_expectations_for_other_arms_than_the_priced_ones_are_refused(shape):
 
 @pytest.mark.parametrize("price", [-0.01, math.inf, math.nan])
 def test_a_price_that_is_no_price_is_refused(price):
-    with pytest.raises(BudgetError, match=r"1 of 4.*campaign\.treatments"):
+    with pytest.raises(BudgetError, match=r"1 of 5.*campaign\.treatments"):
         ValueRule("conversion", 30.0, 0.3, (0.1, 0.1), (5.0, price))
 
 

@@ -3,6 +3,7 @@
 from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.policy import Eligibility, PolicyRules, Segments
 from uplift.config.section import Section
 from uplift.config.sections import (
     Aggregate,
@@ -13,9 +14,7 @@ from uplift.config.sections import (
     Experiment,
     Export,
     Features,
-    PolicyRules,
     RatioFeature,
-    Segments,
     Serving,
     Simulation,
     SparkSettings,
@@ -31,6 +30,7 @@ __all__ = [
     "Campaign",
     "Candidate",
     "Config",
+    "Eligibility",
     "Evaluation",
     "EventFeature",
     "Experiment",

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from uplift.arms import Arms, arms_of
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.inputs import Inputs
+from uplift.config.policy import PolicyRules, Segments
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
 from uplift.config.training import Training
 from uplift.errors import ContractError
@@ -33,6 +34,8 @@ class Value(Section):
     basis: Literal["conversion", "revenue"]
     margin_per_conversion_eur: NonNegative
     margin_rate: Share
+    harm_cost_eur: NonNegative = 0.0
+    monotone_response: bool = False
 
 
 class Experiment(Section):
@@ -85,6 +88,11 @@ class Campaign(Section):
                 raise ValueError(
                     f"planned_shares names {sorted(shares)}, the arms are {sorted(names)}"
                 )
+        values = [treatment.face_value_eur for treatment in self.treatments]
+        if self.value.monotone_response and len(set(values)) < len(values):
+            raise ValueError(
+                f"monotone_response needs a face_value_eur of its own for each treatment: {values}"
+            )
         ids = [one.id for one in self.experiments]
         if len(set(ids)) < len(ids):
             raise ValueError(f"experiments lists an id more than once: {ids}")
@@ -134,22 +142,6 @@ class Evaluation(Section):
     blocks: Annotated[int, Field(ge=10)]
     level: Annotated[float, Field(gt=0.5, lt=1.0)]
     seed: int
-
-
-class Segments(Section):
-    """Where sure things part from lost causes, and noise from sleeping dogs."""
-
-    sure_thing_conversion: Share | None
-    harm_tolerance: Share
-
-
-class PolicyRules(Section):
-    """Who gets what tonight."""
-
-    budget_eur: NonNegative | None
-    holdout_share: Annotated[float, Field(ge=0.0, lt=1.0)]
-    exploration_share: Annotated[float, Field(ge=0.0, lt=1.0)]
-    salt: str
 
 
 class Tracking(Section):

@@ -4,7 +4,7 @@ Batch and online call ``decide``. Every draw is a hash of customer, campaign and
 is sticky and repeatable, and its propensity is known without storing state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,8 @@ class Decisions:
         cost: Expected spend, same shape.
         best_arm: The arm if the budget did not bind and chance stood aside, shape (n,).
         priority: Net value of the best coupon in euro, shape (n,).
+        evidence: Whether the data bear the segment out, ``strong`` or ``weak``, shape (n,).
+        arm_evidence: The same for the sign of every arm's net value, shape (n, K).
     """
 
     arm: ArmNumbers
@@ -85,6 +87,8 @@ class Decisions:
     cost: Matrix
     best_arm: ArmNumbers
     priority: Matrix
+    evidence: npt.NDArray[np.str_]
+    arm_evidence: npt.NDArray[np.str_]
 
 
 def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None = None) -> Draws:
@@ -121,6 +125,7 @@ def decide(
     *,
     eligible: npt.ArrayLike | None = None,
     groups: Groups | None = None,
+    standard_error: Mapping[str, npt.ArrayLike | None] | None = None,
 ) -> Decisions:
     """Decide for each unit, in this order: permission, holdout, exploration, net value.
 
@@ -137,6 +142,8 @@ def decide(
             cap, exclusive campaigns, the arms of a request; None: all may.
         groups: Value of ``policy.group_attribute`` per unit; a group unknown to the policy, and
             None, neither pays nor is paid for.
+        standard_error: By outcome, of each unit's effects, shape (n, K), where the model knows; for
+            the evidence alone.
     """
     allowed = _allowed(policy, len(unit_ids), eligible)
     appraisal = appraise(
@@ -145,6 +152,8 @@ def decide(
         value=policy.value,
         sure_thing_conversion=policy.sure_thing_conversion,
         harm_tolerance=policy.harm_tolerance,
+        intervals=policy.intervals,
+        standard_error=standard_error,
     )
     draws = draw(policy, unit_ids, eligible)
 
@@ -182,6 +191,8 @@ def decide(
         cost=appraisal.cost,
         best_arm=appraisal.best_arm,
         priority=appraisal.priority,
+        evidence=appraisal.evidence,
+        arm_evidence=appraisal.arm_evidence,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from uplift.policy.contenders import Contenders
 from uplift.policy.cuts import FINE_SHIFT, Integers
-from uplift.policy.limits import Limit, Survey, budget_limit, solve
+from uplift.policy.lagrange import solve
+from uplift.policy.limits import Limit, Survey, budget_limit
 from uplift.policy.prices import Prices
 from uplift.policy.published import Policy
 from uplift.policy.value import Matrix

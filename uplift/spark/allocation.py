@@ -1,6 +1,7 @@
 """Tonight's coupons: the prices at which the budget lasts, then everybody's decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypedDict
 
 import numpy as np
@@ -22,9 +23,8 @@ from uplift.policy import (
 from uplift.policy.budget import NANO_PER_EURO
 from uplift.policy.contenders import Contenders, contenders
 from uplift.policy.cuts import FillHistogram
-from uplift.policy.limits import Weigh
-from uplift.policy.prices import Prices
-from uplift.policy.pricing import GroupShare, Priced, price
+from uplift.policy.limits import Survey, Weigh
+from uplift.policy.pricing import Priced, price
 from uplift.spark.arrow import Matrix, to_booleans, to_lists, to_matrix
 from uplift.spark.cells import fill_from
 from uplift.spark.scoring import expected_revenue, kept
@@ -58,26 +58,25 @@ _DECIDED = T.StructType(
 )
 
 
-def price_budget(
-    scores: DataFrame,
-    policy: Policy,
-    *,
-    caps: Mapping[str, int] | None = None,
-    shares: Mapping[str, GroupShare] | None = None,
-) -> Priced:
-    """The policy at the prices at which its limits hold for all of ``scores``.
+@contextmanager
+def surveyed(scores: DataFrame, policy: Policy) -> Iterator[Survey]:
+    """Ask the contenders among ``scores``; only histograms reach the driver.
 
-    Only histograms reach the driver. The prices are the same however the rows are partitioned, and
-    the same that numpy finds; arguments and errors are those of ``uplift.policy.pricing.price``.
+    Draws are hashed and values computed once. Answers are the same however the rows are
+    partitioned, and the same that numpy gives.
     """
-    if policy.budget_eur is None and not caps and not shares:
-        return Priced(policy.at(Prices()), 0.0)
     with kept(_contenders(scores, policy)) as asked:
 
         def survey(weigh: Weigh) -> FillHistogram:
             return fill_from(asked, lambda batch: weigh(_contenders_of(batch, policy)))
 
-        return price(policy, survey, caps=caps, shares=shares)
+        yield survey
+
+
+def price_budget(scores: DataFrame, policy: Policy) -> Priced:
+    """The policy at the price at which its budget lasts for all of ``scores``."""
+    with surveyed(scores, policy) as survey:
+        return price(policy, survey)
 
 
 def require_priceable(scores: DataFrame, value: ValueRule) -> None:

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from uplift.errors import BudgetError
 from uplift.policy.contenders import WEIGHED, Contenders
-from uplift.policy.limits import Limit, budget_limit, in_memory, solve
+from uplift.policy.lagrange import solve
+from uplift.policy.limits import Limit, budget_limit, in_memory
 from uplift.policy.prices import TIE_STEPS
 
 EURO = st.floats(0.0, 20.0) | st.integers(0, 20).map(float)
