@@ -76,6 +76,8 @@ class Decisions:
         priority: Net value of the best coupon in euro, shape (n,).
         evidence: Whether the data bear the segment out, ``strong`` or ``weak``, shape (n,).
         arm_evidence: The same for the sign of every arm's net value, shape (n, K).
+        persuadable_low: Chance of being one for the best coupon, at least, shape (n,).
+        persuadable_high: ... at most.
     """
 
     arm: ArmNumbers
@@ -89,6 +91,8 @@ class Decisions:
     priority: Matrix
     evidence: npt.NDArray[np.str_]
     arm_evidence: npt.NDArray[np.str_]
+    persuadable_low: Matrix
+    persuadable_high: Matrix
 
 
 def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None = None) -> Draws:
@@ -193,6 +197,8 @@ def decide(
         priority=appraisal.priority,
         evidence=appraisal.evidence,
         arm_evidence=appraisal.arm_evidence,
+        persuadable_low=appraisal.persuadable_low,
+        persuadable_high=appraisal.persuadable_high,
     )
 
 

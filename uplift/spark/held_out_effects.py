@@ -17,7 +17,7 @@ from uplift.learners.model import UpliftModel
 from uplift.policy.evidence import EffectBins, EffectIntervals
 from uplift.policy.segments import SEGMENTS
 from uplift.policy.types import Bounds, PayOffs, benefit, type_shares
-from uplift.policy.value import ValueRule
+from uplift.policy.value import Matrix, ValueRule
 from uplift.spark.ranked_sums import ranked_sums
 from uplift.spark.scoring import add_appraisal, add_decile, add_expected_outcomes, kept
 from uplift.spark.tables import read_table
@@ -146,7 +146,7 @@ def _bound(estimate: Estimate, side: str) -> float | None:
     return bound if np.isfinite(bound) else None
 
 
-def _types(group: np.ndarray, arms: Arms, segments: Segments) -> Document:  # type: ignore[type-arg]
+def _types(group: Matrix, arms: Arms, segments: Segments) -> Document:
     n, weight, converted = group.T
     document: Document = {}
     for number, name in enumerate(arms.treatments, 1):
