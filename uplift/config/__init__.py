@@ -1,6 +1,7 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
 from uplift.config.experiment import ExperimentChecks, Observational
+from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
 from uplift.config.policy import Eligibility, PolicyRules, Segments
@@ -12,7 +13,6 @@ from uplift.config.sections import (
     Evaluation,
     EventFeature,
     Experiment,
-    Export,
     Features,
     RatioFeature,
     Serving,
@@ -27,6 +27,7 @@ from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
+    "Audience",
     "Campaign",
     "Candidate",
     "Config",
@@ -41,9 +42,13 @@ __all__ = [
     "Forest",
     "Inputs",
     "Observational",
+    "OneOf",
+    "Order",
     "PolicyRules",
+    "Range",
     "RatioFeature",
     "RawInputs",
+    "Scheduled",
     "Section",
     "Segments",
     "Serving",

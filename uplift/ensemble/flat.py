@@ -130,14 +130,29 @@ class FlatEnsemble:
             self.n_outputs,
         )
 
+    def passes(self, features: Matrix) -> npt.NDArray[np.bool_]:
+        """Whether each row would go left at each node, reached or not, shape (n, N)."""
+        self._require(features)
+        return kernels.passes(
+            features,
+            self.feature,
+            self.threshold,
+            self.decision,
+            self.set_start,
+            self.set_words,
+        )
+
     def predict(self, features: Matrix) -> Matrix:
         """The answer: ``raw`` through the link, shape (n, n_outputs)."""
-        answer = self.raw(features)
+        return self.linked(self.raw(features))
+
+    def linked(self, raw: Matrix) -> Matrix:
+        """Sums of leaves through the link, shape (n, n_outputs); ``raw`` is overwritten."""
         if self.link == "logistic":
-            kernels.logistic(answer, self.sigmoid)
+            kernels.logistic(raw, self.sigmoid)
         elif self.link == "clipped":
-            np.clip(answer, 0.0, 1.0, out=answer)
-        return answer
+            np.clip(raw, 0.0, 1.0, out=raw)
+        return raw
 
     def digest(self) -> str:
         """SHA-256, in hex, of all that determines the answers; the file format is no part of it."""

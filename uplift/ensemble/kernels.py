@@ -116,6 +116,28 @@ def goes_left(
 
 
 @njit(nogil=True, cache=True)
+def passes(
+    features: Matrix,
+    feature: Integers,
+    threshold: Vector,
+    decision: npt.NDArray[np.uint8],
+    set_start: Integers,
+    set_words: Naturals,
+) -> npt.NDArray[np.bool_]:
+    """Whether each row would go left at each node, reached or not, shape (n, N)."""
+    answer = np.empty((len(features), len(feature)), np.bool_)
+    for row in range(len(features)):
+        for node in range(len(feature)):
+            value = features[row, feature[node]]
+            if decision[node] & CATEGORICAL:
+                category_set = threshold[node]
+                answer[row, node] = _is_member(_category(value), category_set, set_start, set_words)
+            else:
+                answer[row, node] = _settled(value, decision[node]) <= threshold[node]
+    return answer
+
+
+@njit(nogil=True, cache=True)
 def logistic(answer: Matrix, sigmoid: float) -> None:
     """Replace every sum of leaves by its probability, with the one ``exp`` of the C library."""
     for row in range(answer.shape[0]):

@@ -81,12 +81,16 @@ class UpliftModel:
             features: What the encoder gives, shape (n, d).
             outcome: ``conversion`` (a probability) or ``revenue`` (euro).
         """
+        return self.ensemble(outcome).predict(features)
+
+    def ensemble(self, outcome: str) -> FlatEnsemble:
+        """What answers for ``outcome``, one output per arm."""
         if outcome not in self.ensembles:
             raise ContractError(
                 f"outcome {outcome!r} is not modelled; the model knows {list(self.outcomes)}. "
                 "Train with a log that has it."
             )
-        return self.ensembles[outcome].predict(features)
+        return self.ensembles[outcome]
 
     def cate(self, features: Matrix, outcome: str = CONVERSION) -> Matrix:
         """Effect of every treatment on ``outcome``, shape (n, K), in the outcome's unit."""
