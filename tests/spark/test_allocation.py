@@ -11,8 +11,13 @@ from uplift.errors import BudgetError
 from uplift.policy import REASONS, decide
 from uplift.policy.contenders import contenders
 from uplift.policy.limits import in_memory
-from uplift.policy.pricing import price
-from uplift.spark.allocation import allocation_report, decided_customers, price_budget
+from uplift.policy.pricing import GroupShare, price
+from uplift.spark.allocation import (
+    allocation_report,
+    decided_customers,
+    price_budget,
+    surveyed,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -115,3 +120,32 @@ def test_the_report_counts_everybody_once_by_arm_reason_and_segment(report, pric
         assert report[key] == {name: int((of_unit == name).sum()) for name in report[key]}
         assert sum(report[key].values()) == N
     assert tuple(report["reasons"]) == REASONS
+
+
+def test_caps_groups_and_eligibility_hold_in_spark_as_in_numpy(scores, spark):
+    """The same prices, however the rows lie; half the customers live in the north."""
+    north = F.when(F.col("unit_id") < IDS[N // 2], "north").otherwise("south")
+    barred = F.col("unit_id").endswith("7")
+    asked = scores.withColumns({"group": north, "eligible_arms": F.array(~barred, F.lit(True))})
+    limits = {"caps": {"coupon_5": 20}, "shares": {"north": GroupShare(0.2, 0.9)}}
+    with surveyed(asked, UNPRICED) as survey:
+        found = price(UNPRICED, survey, **limits)
+    with surveyed(asked.repartition(5), UNPRICED) as survey:
+        assert price(UNPRICED, survey, **limits) == found
+    may_get = np.column_stack([[not unit.endswith("7") for unit in IDS], np.ones(N, dtype=bool)])
+    who = contenders(
+        UNPRICED,
+        IDS,
+        CONVERSION,
+        None,
+        CONTACTABLE,
+        eligible=may_get,
+        groups=["north" if unit < IDS[N // 2] else "south" for unit in IDS],
+    )
+    assert price(UNPRICED, in_memory(who), **limits) == found
+    rows = decided_customers(asked, found.policy).toPandas()
+    assert (rows.decision_arm == 1).sum() <= 20
+    assert not ((rows.decision_arm == 1) & rows.unit_id.str.endswith("7")).any()
+    in_north = (rows.unit_id < IDS[N // 2]) & rows.unit_id.isin(np.array(IDS)[who.counts])
+    assert (rows.decision_arm[in_north] > 0).mean() >= 0.2
+    assert rows.expected_spend_eur.sum() <= 200.0
