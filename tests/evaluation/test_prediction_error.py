@@ -20,7 +20,7 @@ def sums(decided, arm, propensity, error, *, replicates=0, keys=None):
 
 
 def test_rows_speak_for_the_arm_decided_and_control_against_it():
-    """Arm 1 for three rows: drawn once, error 2 / 0.5; control once, error 1 / 0.25; one is mute."""
+    """Arm 1 for three rows: drawn once, error 2 / 0.5; control once, 1 / 0.25; one is mute."""
     found = sums(
         [[1], [1], [1], [0], [2]], [1, 0, 2, 0, 2], [0.5, 0.25, 0.25, 0.5, 0.5], [2, 1, 9, 9, 3]
     )
