@@ -204,3 +204,13 @@ class Config(Section):
         if self.export.attributes is not None or raw is None or raw.format not in _IN_FILES:
             return self.export.attributes
         return Path(raw.customers)
+
+    @model_validator(mode="after")
+    def _caps_are_for_treatments(self) -> "Config":
+        unknown = sorted(set(self.policy.max_coupons).difference(self.campaign.arms.treatments))
+        if unknown:
+            raise ValueError(
+                f"policy.max_coupons names {unknown}, the treatments are "
+                f"{list(self.campaign.arms.treatments)}"
+            )
+        return self

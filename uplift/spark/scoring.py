@@ -70,6 +70,12 @@ def score_customers(
         group: Attribute to keep as ``group``, for limits by group.
     """
     _fail_early(model, value)
+    if group is not None and group not in features.columns:
+        raise ContractError(
+            f"the customers have no attribute {group!r} to group them by; they have "
+            f"{sorted(features.columns)}. Correct `policy.groups.attribute`, or add it to "
+            "`features.static`."
+        )
     known = features.select(
         columns.UNIT_ID,
         columns.AS_OF,
