@@ -176,15 +176,13 @@ def leave_experiment(workspace: Workspace, *, n: int) -> None:
         "experiment_id": ["coupon"] * n,
         "arm": pa.array(arm, pa.int32()),
         "propensity": np.full(n, 1.0 / 3.0),
-        "cluster_id": features["unit_id"],
+        "cluster_id": features["unit_id"].to_pylist(),
         "split": ["test"] * n,
         "conversion": (rng.random(n) < chances[np.arange(n), arm]).astype(np.float64),
     }
     table = features
     for name, values in drawn.items():
-        table = table.append_column(
-            name, values if isinstance(values, pa.ChunkedArray) else pa.array(values)
-        )
+        table = table.append_column(name, pa.array(values))
     folder = workspace.table("training_set")
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "part-00000.parquet")

@@ -122,16 +122,20 @@ def test_the_report_counts_everybody_once_by_arm_reason_and_segment(report, pric
     assert tuple(report["reasons"]) == REASONS
 
 
-def test_caps_groups_and_eligibility_hold_in_spark_as_in_numpy(scores, spark):
-    """The same prices, however the rows lie; half the customers live in the north."""
+def test_prices_are_the_same_whether_rows_stay_in_spark_or_come_to_the_driver(scores, priced):
+    for partitions in (1, 5):
+        with surveyed(scores.repartition(partitions), UNPRICED, few=0) as survey:
+            assert price(UNPRICED, survey) == priced
+
+
+def test_caps_groups_and_eligibility_hold_in_spark(scores):
+    """Half the customers live in the north, one in ten may not get the first coupon."""
     north = F.when(F.col("unit_id") < IDS[N // 2], "north").otherwise("south")
     barred = F.col("unit_id").endswith("7")
     asked = scores.withColumns({"group": north, "eligible_arms": F.array(~barred, F.lit(True))})
     limits = {"caps": {"coupon_5": 20}, "shares": {"north": GroupShare(0.2, 0.9)}}
     with surveyed(asked, UNPRICED) as survey:
         found = price(UNPRICED, survey, **limits)
-    with surveyed(asked.repartition(5), UNPRICED) as survey:
-        assert price(UNPRICED, survey, **limits) == found
     may_get = np.column_stack([[not unit.endswith("7") for unit in IDS], np.ones(N, dtype=bool)])
     who = contenders(
         UNPRICED,

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from uplift import columns
 from uplift.policy import (
@@ -23,11 +24,13 @@ from uplift.policy import (
 from uplift.policy.budget import NANO_PER_EURO
 from uplift.policy.contenders import Contenders, contenders
 from uplift.policy.cuts import FillHistogram
-from uplift.policy.limits import Survey, Weigh
+from uplift.policy.limits import Survey, Weigh, in_memory
 from uplift.policy.pricing import Priced, price
 from uplift.spark.arrow import Matrix, to_booleans, to_lists, to_matrix
 from uplift.spark.cells import fill_from
 from uplift.spark.scoring import expected_revenue, kept
+
+_FEW = 500_000  # customers; with five coupons about 60 MB
 
 EXPECTED_GAIN = "expected_gain_eur"
 EXPECTED_SPEND = "expected_spend_eur"
@@ -59,13 +62,18 @@ _DECIDED = T.StructType(
 
 
 @contextmanager
-def surveyed(scores: DataFrame, policy: Policy) -> Iterator[Survey]:
-    """Ask the contenders among ``scores``; only histograms reach the driver.
+def surveyed(scores: DataFrame, policy: Policy, *, few: int = _FEW) -> Iterator[Survey]:
+    """Ask the contenders among ``scores``.
 
-    Draws are hashed and values computed once. Answers are the same however the rows are
-    partitioned, and the same that numpy gives.
+    Draws are hashed and values computed once. Up to ``few`` customers are brought to the driver,
+    where a question takes milliseconds: several limits need hundreds. Of more, only histograms
+    reach it. Answers are the same, however the rows are partitioned.
     """
     with kept(_contenders(scores, policy)) as asked:
+        if asked.count() <= few:
+            (batch,) = asked.toArrow().combine_chunks().to_batches() or [_nobody()]
+            yield in_memory(_contenders_of(batch, policy))
+            return
 
         def survey(weigh: Weigh) -> FillHistogram:
             return fill_from(asked, lambda batch: weigh(_contenders_of(batch, policy)))
@@ -203,6 +211,10 @@ def _contenders(scores: DataFrame, policy: Policy) -> DataFrame:
             yield pa.RecordBatch.from_arrays(arrays, names=_CONTENDERS.names)
 
     return _known(scores).mapInArrow(prepare, _CONTENDERS)
+
+
+def _nobody() -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=to_arrow_schema(_CONTENDERS))
 
 
 def _contenders_of(batch: pa.RecordBatch, policy: Policy) -> Contenders:
