@@ -166,7 +166,8 @@ def decide(
             appraisal.gain, appraisal.cost, tie, eligible=arms, groups=groups
         )
 
-    unrestricted, choice = (choose(draws.tie, arms) for arms in (None, allowed[:, 1:]))
+    choice = choose(draws.tie, allowed[:, 1:])
+    unrestricted = choice if eligible is None else choose(draws.tie, None)
     may_contact = np.asarray(contactable, dtype=np.bool_)
     is_closed = ~may_contact | ~allowed[:, 1:].any(axis=1)
     # from the last step to the first: each line overrules those above it
@@ -181,14 +182,17 @@ def decide(
     reason[draws.is_held_out] = HOLDOUT
     reason[is_closed] = NOT_ELIGIBLE
     reason[~may_contact] = NOT_CONTACTABLE
+    row = np.arange(len(arm))
     chosen = np.zeros(allowed.shape)  # chance of being the choice, over all draws of ties
-    for tie, share in policy.prices.strata():
-        chosen[np.arange(len(arm)), choose(np.full(len(arm), tie), allowed[:, 1:])] += share
+    strata = policy.prices.strata()
+    for tie, share in strata:
+        in_stratum = choice if len(strata) == 1 else choose(np.full(len(arm), tie), allowed[:, 1:])
+        chosen[row, in_stratum] += share
     propensities = _propensities(policy, chosen, is_closed, allowed)
     return Decisions(
         arm=arm,
         reason=reason,
-        propensity=propensities[np.arange(len(arm)), arm],
+        propensity=propensities[row, arm],
         propensities=propensities,
         segment=appraisal.segment,
         gain=appraisal.gain,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -33,9 +34,16 @@ class EffectBins:
 
     def interval(self, effect: Matrix) -> tuple[Matrix, Matrix]:
         """Bounds of the bin that each predicted effect falls into, each of shape (n,)."""
-        place = np.searchsorted(np.array(self.edges), effect, side="right")
-        low, high = (np.array(bound, dtype=np.float64) for bound in (self.low, self.high))
+        edges, low, high = self._arrays
+        place = edges.searchsorted(effect, side="right")
         return low[place], high[place]
+
+    @cached_property
+    def _arrays(self) -> tuple[Matrix, Matrix, Matrix]:
+        edges, low, high = (
+            np.array(values, dtype=np.float64) for values in (self.edges, self.low, self.high)
+        )
+        return edges, low, high
 
 
 @dataclass(frozen=True)
