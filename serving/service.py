@@ -147,7 +147,8 @@ class DecisionService:
         revenue = (
             model.expected_outcome(features, REVENUE) if policy.value.basis == REVENUE else None
         )
-        decided = decide(policy, [unit_id], conversion, revenue, [contactable])
+        groups = [self._group(features[0])]
+        decided = decide(policy, [unit_id], conversion, revenue, [contactable], groups=groups)
         arm, reason = int(decided.arm[0]), str(decided.reason[0])
         gain, cost = decided.gain[0], decided.cost[0]
         net_value = gain - (1.0 + policy.shadow_price) * cost
@@ -171,6 +172,14 @@ class DecisionService:
                 shadow_price=policy.shadow_price,
             ),
         )
+
+    def _group(self, features: npt.NDArray[np.float64]) -> str | None:
+        """The customer's group, if the policy limits groups."""
+        attribute, encoder = self.policy.group_attribute, self.model.encoder
+        if attribute not in encoder.categories:
+            return None
+        code = features[encoder.names.index(attribute)]
+        return None if np.isnan(code) else encoder.categories[attribute][int(code)]
 
     def _hold(self, fallback: Fallback) -> Decision:
         return Decision(
