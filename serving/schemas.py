@@ -119,6 +119,7 @@ class DecisionResponse(Message):
                     "action": "offer",
                     "offer": {"treatment": "coupon_5", "value_eur": 5.0},
                     "segment": "persuadable",
+                    "evidence": "strong",
                     "uplift": {"coupon_5": 0.2, "coupon_10": 0.25},
                     "value": {
                         "treatment": "coupon_5",
@@ -147,6 +148,9 @@ class DecisionResponse(Message):
     action: Literal["offer", "hold"]
     offer: Offer | None
     segment: str
+    evidence: Annotated[
+        Literal["strong", "weak"], Field(description="Whether the data bear the segment out.")
+    ]
     uplift: Annotated[
         Mapping[str, float], Field(description="Effect on the chance of conversion, by treatment.")
     ]

@@ -19,6 +19,7 @@ from uplift.learners.model import UpliftModel, load_model
 from uplift.online.sqlite import SqliteStore
 from uplift.online.store import FeatureStore
 from uplift.policy.assignment import EXPLORATION, HOLDOUT, NOT_CONTACTABLE, decide
+from uplift.policy.evidence import STRONG
 from uplift.policy.published import Policy
 from uplift.workspace import read_document
 
@@ -60,6 +61,7 @@ class Decision:
         treatment: Name of the coupon; None holds it back.
         face_value_eur: What the customer sees on it; None if nothing is offered.
         segment: Response segment; "unknown" after a fallback.
+        evidence: Whether the data bear the segment out, "strong" or "weak".
         reason: Of ``uplift.policy.assignment.REASONS``, or "fallback".
         group: Who decided: the policy, chance, or nobody because nothing may be sent.
         propensity: Chance that the arm had.
@@ -71,6 +73,7 @@ class Decision:
     treatment: str | None
     face_value_eur: float | None
     segment: str
+    evidence: Literal["strong", "weak"]
     reason: str
     group: Group
     propensity: float
@@ -144,7 +147,8 @@ class DecisionService:
         revenue = (
             model.expected_outcome(features, REVENUE) if policy.value.basis == REVENUE else None
         )
-        decided = decide(policy, [unit_id], conversion, revenue, [contactable])
+        groups = [self._group(features[0])]
+        decided = decide(policy, [unit_id], conversion, revenue, [contactable], groups=groups)
         arm, reason = int(decided.arm[0]), str(decided.reason[0])
         gain, cost = decided.gain[0], decided.cost[0]
         net_value = gain - (1.0 + policy.shadow_price) * cost
@@ -155,6 +159,7 @@ class DecisionService:
             treatment=treatment,
             face_value_eur=None if treatment is None else self.face_value_eur[treatment],
             segment=str(decided.segment[0]),
+            evidence="strong" if decided.evidence[0] == STRONG else "weak",
             reason=reason,
             group=_GROUP.get(reason, "policy"),
             propensity=float(decided.propensity[0]),
@@ -168,11 +173,20 @@ class DecisionService:
             ),
         )
 
+    def _group(self, features: npt.NDArray[np.float64]) -> str | None:
+        """The customer's group, if the policy limits groups."""
+        attribute, encoder = self.policy.group_attribute, self.model.encoder
+        if attribute not in encoder.categories:
+            return None
+        code = features[encoder.names.index(attribute)]
+        return None if np.isnan(code) else encoder.categories[attribute][int(code)]
+
     def _hold(self, fallback: Fallback) -> Decision:
         return Decision(
             treatment=None,
             face_value_eur=None,
             segment="unknown",
+            evidence="weak",
             reason="fallback",
             group="none",
             propensity=1.0,

@@ -56,6 +56,7 @@ def _response(
         action="hold" if offer is None else "offer",
         offer=offer,
         segment=decision.segment,
+        evidence=decision.evidence,
         uplift=decision.uplift,
         value=None if decision.value is None else Value(**vars(decision.value)),
         assignment=Assignment(group=decision.group, propensity=decision.propensity),
