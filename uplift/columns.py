@@ -34,6 +34,12 @@ GAIN = "gain"  # array<double>, treatments 1..K, euro
 COST = "cost"  # array<double>, treatments 1..K, euro
 BEST_ARM = "best_arm"  # int, by net value when money is free (shadow price 0)
 SEGMENT = "segment"
+EVIDENCE = "evidence"  # strong or weak: whether held-out rows bear the segment out
+ARM_EVIDENCE = "arm_evidence"  # array<string>, treatments 1..K: the same for each arm's net value
+PERSUADABLE_LOW = "persuadable_low"  # chance that the customer is one, for the best arm: at least
+PERSUADABLE_HIGH = "persuadable_high"  # ... at most
+ELIGIBLE = "eligible_arms"  # array<boolean>, treatments 1..K; absent: all may be sent
+GROUP = "group"  # value of the attribute whose shares are limited; absent: none is
 DECILE = "decile"  # 1 is the best tenth by priority
 PRIORITY = "priority"  # what we rank by: the best treatment's net value, euro
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.policy.builders import policy
+from uplift.errors import ContractError
 from uplift.policy import REASONS, decide, draw
 
 N = 20_000
@@ -131,11 +132,60 @@ def test_a_single_request_gets_the_decision_of_the_batch_to_the_last_bit():
     contactable = rng.random(n) < 0.8
     rule = policy(shadow_price=1.3, holdout_share=0.2, exploration_share=0.2)
     batch = decide(rule, IDS[:n], conversion, None, contactable)
-    assert set(batch.reason.tolist()) == set(REASONS)
+    assert set(batch.reason.tolist()) == set(REASONS) - {"not_eligible"}
     for i in range(n):
         single = decide(rule, IDS[i : i + 1], conversion[i : i + 1], None, contactable[i : i + 1])
         for name, value in vars(single).items():
             assert value[0].tolist() == getattr(batch, name)[i].tolist(), name
+
+
+def test_a_coupon_that_may_not_go_out_is_replaced_by_the_next_best_that_pays():
+    decided = decide(
+        policy(), IDS[:4], [PAYS] * 4, None, [True] * 4, eligible=[[1, 1], [0, 1], [1, 0], [0, 0]]
+    )
+    assert decided.arm.tolist() == [1, 2, 1, 0]
+    assert decided.reason.tolist() == [*["net_value"] * 3, "not_eligible"]
+    assert decided.segment.tolist() == ["persuadable"] * 4
+
+
+def test_a_coupon_withheld_by_eligibility_alone_says_so_and_one_too_dear_does_not():
+    only_first_pays = [0.1, 0.6, 0.1]
+    rules = policy(), policy(shadow_price=9.0)
+    reasons = [
+        str(decide(r, ["ann"], [only_first_pays], None, [True], eligible=[[0, 1]]).reason[0])
+        for r in rules
+    ]
+    assert reasons == ["not_eligible", "below_threshold"]
+
+
+def test_whoever_may_get_nothing_is_closed_to_chance_too():
+    rule = policy(holdout_share=0.5, exploration_share=0.9)
+    decided = decide(rule, IDS, [PAYS] * N, None, [True] * N, eligible=np.zeros((N, 2)))
+    assert set(decided.reason.tolist()) == {"not_eligible"}
+    assert (decided.propensities == [1.0, 0.0, 0.0]).all()
+
+
+def test_exploration_draws_control_and_eligible_arms_alike_and_says_with_which_chance():
+    rule = policy(holdout_share=0.1, exploration_share=0.5)
+    decided = decide(rule, IDS, [PAYS] * N, None, [True] * N, eligible=[[False, True]] * N)
+    np.testing.assert_allclose(decided.propensities[0], [0.9 * 0.25 + 0.1, 0.0, 0.9 * 0.75])
+    assert off((decided.arm == 2).mean(), 0.9 * 0.75) < 3.0
+    explored = decided.arm[decided.reason == "exploration"]
+    assert set(explored.tolist()) == {0, 2}
+    assert off((explored == 2).mean(), 0.5, len(explored)) < 3.0
+
+
+def test_who_may_get_everything_is_decided_as_if_nobody_had_asked():
+    rule = policy(holdout_share=0.2, exploration_share=0.3)
+    arguments = (rule, IDS[:500], [PAYS] * 500, None, [True] * 500)
+    asked = decide(*arguments, eligible=np.ones((500, 2)))
+    for name, value in vars(decide(*arguments)).items():
+        assert getattr(asked, name).tolist() == value.tolist(), name
+
+
+def test_eligibility_of_another_shape_is_refused():
+    with pytest.raises(ContractError, match=r"shape \(1, 3\) for 1 units and 2 treatments"):
+        decide(policy(), ["ann"], [PAYS], None, [True], eligible=[[1, 1, 1]])
 
 
 def test_inputs_stay_as_they_were():

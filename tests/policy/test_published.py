@@ -7,22 +7,11 @@ from tests.policy.builders import PRICES, policy
 from uplift.arms import Arms
 from uplift.errors import ContractError, VersionMismatchError
 from uplift.policy import Policy
+from uplift.policy.prices import Price
 
 
 def through_json(document):
     return json.loads(json.dumps(document, allow_nan=False))
-
-
-@pytest.mark.parametrize("budget_eur", [None, 20000.0])
-def test_a_policy_survives_its_document(budget_eur):
-    before = policy(budget_eur=budget_eur, shadow_price=1.0 / 3.0)
-    after = Policy.from_document(through_json(before.to_document()))
-    assert after == before
-    assert after.version == before.version
-
-
-def test_the_version_is_the_same_everywhere_and_for_ever():
-    assert policy().version == "26d6385814c6"
 
 
 CHANGES = [
@@ -38,7 +27,24 @@ CHANGES = [
     {"salt": "policy-2"},
     {"sure_thing_conversion": 0.1},
     {"harm_tolerance": 0.1},
+    {"tie_shadow_price": 0.1},
+    {"tie_share": 0.5},
+    {"arm_prices": (Price(), Price(2.0))},
+    {"group_attribute": "region"},
+    {"group_prices": {"north": Price(-1.0, -1.5, 0.5)}},
 ]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, {"budget_eur": None}], ids=str)
+def test_a_policy_survives_its_document(change):
+    before = policy(**change)
+    after = Policy.from_document(through_json(before.to_document()))
+    assert after == before
+    assert after.version == before.version
+
+
+def test_the_version_is_the_same_everywhere_and_for_ever():
+    assert policy().version == "c38003624aab"
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))

@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 from tests.policy.builders import policy
 from uplift.errors import BudgetError
 from uplift.policy import REASONS, decide
-from uplift.policy.budget import price_above, whole_nano_euro
-from uplift.policy.claims import claims_on_budget
-from uplift.policy.cuts import crossing_cells, histogram
+from uplift.policy.contenders import contenders
+from uplift.policy.limits import in_memory
+from uplift.policy.pricing import price
 from uplift.spark.allocation import allocation_report, decided_customers, price_budget
 
 pytestmark = pytest.mark.spark
@@ -23,10 +23,6 @@ CONVERSION = RANDOM.uniform(0.0, 0.5, (N, 3))
 SAID = pa.array([*(RANDOM.random(N - 1) > 0.1).tolist(), None])
 CONTACTABLE = np.array(SAID.fill_null(False))  # not known: not permitted
 UNPRICED = policy(holdout_share=0.1, exploration_share=0.1, budget_eur=200.0)
-
-
-def claims(rule):
-    return claims_on_budget(rule, IDS, CONVERSION, None, CONTACTABLE)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +50,9 @@ def report(scores: DataFrame, priced):
     return allocation_report(decided_customers(scores, priced), priced)
 
 
-def test_spark_finds_the_price_that_numpy_finds(priced):
-    found = claims(UNPRICED)
-    (crossing,) = crossing_cells(
-        lambda shift, within: histogram(found.slope, found.nano_euro, shift, within),
-        [whole_nano_euro(200.0)],
-    )
-    assert priced == replace(UNPRICED, shadow_price=price_above(crossing))
+def test_spark_finds_the_prices_that_numpy_finds(priced):
+    asked = contenders(UNPRICED, IDS, CONVERSION, None, CONTACTABLE)
+    assert priced == price(UNPRICED, in_memory(asked))
     assert priced.shadow_price > 1.0
 
 
@@ -78,7 +70,7 @@ def test_no_budget_has_no_price(scores):
 def test_a_budget_that_exploration_alone_exceeds_is_refused(scores):
     with pytest.raises(
         BudgetError,
-        match=r"would spend 5\d\.\d\d euro, the budget is 1\.00.*exploration_share` \(now 0\.1\)",
+        match=r"exploration alone.*policy\.budget_eur.*Lower `policy\.exploration_share`",
     ):
         price_budget(scores, replace(UNPRICED, budget_eur=1.0))
 

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from uplift.arms import CONTROL
+from uplift.errors import ContractError
 from uplift.hashing import hash_uniforms
 from uplift.policy.appraisal import appraise
-from uplift.policy.decision import choose_arm
+from uplift.policy.decision import ArmNumbers
+from uplift.policy.prices import Groups, tie_draws
 from uplift.policy.published import Policy
 from uplift.policy.segments import LOST_CAUSE, PERSUADABLE, SLEEPING_DOG, SURE_THING
 from uplift.policy.value import Matrix
 
 NOT_CONTACTABLE = "not_contactable"
+NOT_ELIGIBLE = "not_eligible"  # may be contacted, but the coupon that would go out may not
 HOLDOUT = "holdout"
 EXPLORATION = "exploration"
 NET_VALUE = "net_value"  # a coupon goes out because it pays
@@ -26,6 +29,7 @@ BELOW_THRESHOLD = "below_threshold"  # a coupon would pay, but the budget buys b
 
 REASONS = (
     NOT_CONTACTABLE,
+    NOT_ELIGIBLE,
     HOLDOUT,
     EXPLORATION,
     NET_VALUE,
@@ -37,7 +41,6 @@ REASONS = (
 _REASON = np.dtype(f"U{max(map(len, REASONS))}")
 
 Booleans = npt.NDArray[np.bool_]
-ArmNumbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Draws:
     Attributes:
         is_held_out: Never targeted, shape (n,).
         is_explorer: Gets ``explored_arm``, shape (n,); no unit is both.
-        explored_arm: One of all arms, control too, with equal chance, shape (n,).
+        explored_arm: Control or an arm that the unit may get, with equal chance, shape (n,).
+        tie: In [0, 1): who goes first among equals, shape (n,).
     """
 
     is_held_out: Booleans
     is_explorer: Booleans
     explored_arm: ArmNumbers
+    tie: Matrix
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Decisions:
     Attributes:
         arm: Shape (n,).
         reason: One of ``REASONS``, shape (n,).
-        propensity: Chance that ``arm`` had, over holdout and exploration, shape (n,).
+        propensity: Chance that ``arm`` had, over holdout, exploration and ties, shape (n,).
         propensities: Chance of every arm, shape (n, K + 1).
         segment: Response segment, shape (n,).
         gain: Expected incremental margin of treatments 1..K in euro, shape (n, K).
@@ -82,19 +87,28 @@ class Decisions:
     priority: Matrix
 
 
-def draw(policy: Policy, unit_ids: Sequence[str]) -> Draws:
-    """Draw holdout, explorers and their arms, each with a salt of its own."""
+def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None = None) -> Draws:
+    """Draw holdout, explorers and their arms, each with a salt of its own.
+
+    Args:
+        policy: Knows the shares and the salt.
+        unit_ids: n ids.
+        eligible: Whether the unit may get treatment 1..K, shape (n, K); None: all may.
+    """
+    prefix = f"{policy.salt}:{policy.campaign_id}:"
 
     def uniforms(purpose: str) -> Matrix:
-        return hash_uniforms(unit_ids, f"{policy.salt}:{policy.campaign_id}:{purpose}")
+        return hash_uniforms(unit_ids, prefix + purpose)
 
     is_held_out = uniforms("holdout") < policy.holdout_share
     is_explorer = uniforms("exploration") < policy.exploration_share
-    n_arms = len(policy.arms.names)
+    allowed = _allowed(policy, len(unit_ids), eligible)
+    nth = (uniforms("exploration_arm") * allowed.sum(axis=1)).astype(np.intp) + 1
     return Draws(
         is_held_out=is_held_out,
         is_explorer=is_explorer & ~is_held_out,
-        explored_arm=(uniforms("exploration_arm") * n_arms).astype(np.intp),
+        explored_arm=(allowed.cumsum(axis=1) >= nth[:, None]).argmax(axis=1),
+        tie=tie_draws(unit_ids, prefix + "tie"),
     )
 
 
@@ -104,8 +118,14 @@ def decide(
     expected_conversion: npt.ArrayLike,
     expected_revenue: npt.ArrayLike | None,
     contactable: npt.ArrayLike,
+    *,
+    eligible: npt.ArrayLike | None = None,
+    groups: Groups | None = None,
 ) -> Decisions:
     """Decide for each unit, in this order: permission, holdout, exploration, net value.
+
+    Whoever may get no arm at all is closed to chance too. Segment, best arm and priority describe
+    the customer and do not depend on what may be sent.
 
     Args:
         policy: The priced rule; it must belong to the model, see ``Policy.require_model``.
@@ -113,7 +133,12 @@ def decide(
         expected_conversion: Chance of converting in arms 0..K, shape (n, K + 1).
         expected_revenue: Euro in arms 0..K, or None where it is not modelled.
         contactable: Whether anything may be sent at all, shape (n,).
+        eligible: Whether the unit may get treatment 1..K, shape (n, K): suppression list, frequency
+            cap, exclusive campaigns, the arms of a request; None: all may.
+        groups: Value of ``policy.group_attribute`` per unit; a group unknown to the policy, and
+            None, neither pays nor is paid for.
     """
+    allowed = _allowed(policy, len(unit_ids), eligible)
     appraisal = appraise(
         expected_conversion,
         expected_revenue,
@@ -121,20 +146,32 @@ def decide(
         sure_thing_conversion=policy.sure_thing_conversion,
         harm_tolerance=policy.harm_tolerance,
     )
-    choice = choose_arm(appraisal.gain, appraisal.cost, shadow_price=policy.shadow_price)
-    draws = draw(policy, unit_ids)
-    is_closed = ~np.asarray(contactable, dtype=np.bool_)
+    draws = draw(policy, unit_ids, eligible)
+
+    def choose(tie: Matrix, arms: Booleans | None) -> ArmNumbers:
+        return policy.prices.choose(
+            appraisal.gain, appraisal.cost, tie, eligible=arms, groups=groups
+        )
+
+    unrestricted, choice = (choose(draws.tie, arms) for arms in (None, allowed[:, 1:]))
+    may_contact = np.asarray(contactable, dtype=np.bool_)
+    is_closed = ~may_contact | ~allowed[:, 1:].any(axis=1)
     # from the last step to the first: each line overrules those above it
     arm = choice.copy()
     arm[draws.is_explorer] = draws.explored_arm[draws.is_explorer]
     arm[draws.is_held_out | is_closed] = CONTROL
     reason = appraisal.segment.astype(_REASON)
     reason[appraisal.segment == PERSUADABLE] = BELOW_THRESHOLD
+    reason[unrestricted != CONTROL] = NOT_ELIGIBLE
     reason[choice != CONTROL] = NET_VALUE
     reason[draws.is_explorer] = EXPLORATION
     reason[draws.is_held_out] = HOLDOUT
-    reason[is_closed] = NOT_CONTACTABLE
-    propensities = _propensities(policy, choice, is_closed)
+    reason[is_closed] = NOT_ELIGIBLE
+    reason[~may_contact] = NOT_CONTACTABLE
+    chosen = np.zeros(allowed.shape)  # chance of being the choice, over all draws of ties
+    for tie, share in policy.prices.strata():
+        chosen[np.arange(len(arm)), choose(np.full(len(arm), tie), allowed[:, 1:])] += share
+    propensities = _propensities(policy, chosen, is_closed, allowed)
     return Decisions(
         arm=arm,
         reason=reason,
@@ -148,12 +185,27 @@ def decide(
     )
 
 
-def _propensities(policy: Policy, choice: ArmNumbers, is_closed: Booleans) -> Matrix:
+def _propensities(policy: Policy, chosen: Matrix, is_closed: Booleans, allowed: Booleans) -> Matrix:
     """Chance of every arm over all salts, shape (n, K + 1)."""
-    n_arms = len(policy.arms.names)
-    certain = np.eye(n_arms)
+    control = np.eye(len(policy.arms.names))[CONTROL]
     explored, held_out = policy.exploration_share, policy.holdout_share
-    targeted = explored / n_arms + (1.0 - explored) * certain[choice]
-    mixed: Matrix = (1.0 - held_out) * targeted + held_out * certain[CONTROL]
-    mixed[is_closed] = certain[CONTROL]
+    at_random = explored / allowed.sum(axis=1, keepdims=True) * allowed
+    targeted = at_random + (1.0 - explored) * chosen
+    mixed: Matrix = (1.0 - held_out) * targeted + held_out * control
+    mixed[is_closed] = control
     return mixed
+
+
+def _allowed(policy: Policy, n: int, eligible: npt.ArrayLike | None) -> Booleans:
+    """Whether the unit may get arm 0..K, shape (n, K + 1); control it always may."""
+    shape = (n, policy.arms.n_treatments)
+    allowed = np.ones((n, shape[1] + 1), dtype=np.bool_)
+    if eligible is not None:
+        given = np.asarray(eligible, dtype=np.bool_)
+        if given.shape != shape:
+            raise ContractError(
+                f"eligible has shape {given.shape} for {n} units and {shape[1]} treatments; "
+                f"give {shape}, one column for each of {list(policy.arms.treatments)}."
+            )
+        allowed[:, 1:] = given
+    return allowed

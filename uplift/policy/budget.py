@@ -82,7 +82,7 @@ def shadow_price(steps: SpendSteps, budget_eur: float | None) -> float:
     The steepest steps are bought first. The first one that no longer fits, and with it all that
     are as steep, sets the price, so ``choose_arm`` at this price never spends more than the budget.
     It may spend less: equally steep steps are all left, and so are smaller, flatter ones that would
-    still fit. What this loses is at most the ``duality_gap``.
+    still fit. What this loses is at most the ``duality_gap``. ``limits.solve`` splits ties.
 
     Args:
         steps: Of all units that the budget is for.
@@ -97,17 +97,9 @@ def shadow_price(steps: SpendSteps, budget_eur: float | None) -> float:
         return 0.0
     fill = partial(histogram, steps.slope, nano_euro(steps.added_cost))
     (crossing,) = crossing_cells(fill, [whole_nano_euro(budget_eur)])
-    return price_above(crossing)
-
-
-def price_above(crossing: int | None) -> float:
-    """The shadow price that leaves all steps of the cell ``crossing``, and buys those above it.
-
-    The threshold stands in the middle of the next cell: a slope that it is compared with is never
-    so close that rounding in ``choose_arm`` could tip the scale.
-    """
     if crossing is None:
         return 0.0
+    # in the middle of a cell: no slope is so close that rounding in choose_arm tips the scale
     threshold = (lower_edge(crossing + 1, FINE_SHIFT) + lower_edge(crossing + 2, FINE_SHIFT)) / 2.0
     return threshold - 1.0
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, ClassVar
 
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from uplift.arms import Arms
 from uplift.errors import ContractError, VersionMismatchError
+from uplift.policy.prices import Price, Prices
 from uplift.policy.value import ValueRule
 
 _VERSION = "version"
@@ -34,6 +35,11 @@ class Policy:
         salt: Another salt draws another holdout and other explorers.
         sure_thing_conversion: Chance without coupon from which on a unit converts anyway.
         harm_tolerance: Loss of conversion up to which harm is taken for noise.
+        tie_shadow_price: The shadow price for a share of customers, see ``prices.Price``.
+        tie_share: That share.
+        arm_prices: Of sending treatment 1..K, euro each; empty: no coupon is capped.
+        group_attribute: Attribute of the customer that names the group; None: there are none.
+        group_prices: Of sending a coupon to a customer of the group, euro; negative: a subsidy.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -50,6 +56,11 @@ class Policy:
     salt: str
     sure_thing_conversion: Annotated[float, Field(ge=0.0, le=1.0)]
     harm_tolerance: Annotated[float, Field(ge=0.0, le=1.0)]
+    tie_shadow_price: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    tie_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    arm_prices: tuple[Price, ...] = ()
+    group_attribute: str | None = None
+    group_prices: Mapping[str, Price] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.arms.n_treatments != self.value.n_treatments:
@@ -58,6 +69,23 @@ class Policy:
                 f"{self.value.n_treatments} treatments, its arms are {list(self.arms.names)}. "
                 "Run jobs/assign_coupons again."
             )
+
+    @cached_property
+    def prices(self) -> Prices:
+        """All prices that decide."""
+        budget = Price(self.shadow_price, self.tie_shadow_price, self.tie_share)
+        return Prices(budget, self.arm_prices, self.group_prices)
+
+    def at(self, prices: Prices) -> "Policy":
+        """The same policy at other prices."""
+        return replace(
+            self,
+            shadow_price=prices.budget.price,
+            tie_shadow_price=prices.budget.tie_price,
+            tie_share=prices.budget.tie_share,
+            arm_prices=prices.arms,
+            group_prices=prices.groups,
+        )
 
     @cached_property
     def version(self) -> str:

@@ -1,9 +1,7 @@
-"""Tonight's coupons: the price at which the budget lasts, then everybody's decision."""
+"""Tonight's coupons: the prices at which the budget lasts, then everybody's decision."""
 
-import math
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +11,6 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from uplift import columns
-from uplift.errors import BudgetError
 from uplift.policy import (
     REASONS,
     SEGMENTS,
@@ -23,17 +20,31 @@ from uplift.policy import (
     duality_gap,
     gain_and_cost,
 )
-from uplift.policy.budget import NANO_PER_EURO, price_above, whole_nano_euro
-from uplift.policy.claims import claims_on_budget
-from uplift.policy.cuts import COARSE_SHIFT, FINE_SHIFT, Integers, cells_of, crossing_cells
-from uplift.spark.arrow import Matrix, to_booleans, to_matrix
+from uplift.policy.budget import NANO_PER_EURO
+from uplift.policy.contenders import Contenders, contenders
+from uplift.policy.cuts import FillHistogram
+from uplift.policy.limits import Weigh
+from uplift.policy.prices import Prices
+from uplift.policy.pricing import GroupShare, price
+from uplift.spark.arrow import Matrix, to_booleans, to_lists, to_matrix
 from uplift.spark.cells import fill_from
-from uplift.spark.scoring import expected_revenue
+from uplift.spark.scoring import expected_revenue, kept
 
 EXPECTED_GAIN = "expected_gain_eur"
 EXPECTED_SPEND = "expected_spend_eur"
 EXPECTED_CONVERSIONS = "expected_conversions"
 
+_PER_ARM = T.ArrayType(T.DoubleType(), containsNull=False)
+_CONTENDERS = T.StructType(
+    [
+        T.StructField("gain", _PER_ARM),
+        T.StructField("cost", _PER_ARM),
+        T.StructField("fixed_arm", T.IntegerType()),
+        T.StructField("tie", T.DoubleType()),
+        T.StructField("group", T.StringType()),
+        T.StructField("counts", T.BooleanType()),
+    ]
+)
 _DECIDED = T.StructType(
     [
         T.StructField(columns.UNIT_ID, T.StringType(), nullable=False),
@@ -48,27 +59,26 @@ _DECIDED = T.StructType(
 )
 
 
-def price_budget(scores: DataFrame, policy: Policy) -> Policy:
-    """The policy at the price at which its budget lasts for all of ``scores``.
+def price_budget(
+    scores: DataFrame,
+    policy: Policy,
+    *,
+    caps: Mapping[str, int] | None = None,
+    shares: Mapping[str, GroupShare] | None = None,
+) -> Policy:
+    """The policy at the prices at which its limits hold for all of ``scores``.
 
-    Two passes; only histograms of slopes reach the driver. The price is the same however the rows
-    are partitioned, and the same that numpy finds.
-
-    Raises:
-        BudgetError: Exploration alone would spend more than the budget.
+    Only histograms reach the driver. The prices are the same however the rows are partitioned, and
+    the same that numpy finds; arguments and errors are those of ``uplift.policy.pricing.price``.
     """
-    if policy.budget_eur is None:
-        return replace(policy, shadow_price=0.0)
-    fill = fill_from(_known(scores), partial(_claims, policy=policy))
-    (crossing,) = crossing_cells(fill, [whole_nano_euro(policy.budget_eur)])
-    if crossing == cells_of([math.inf], FINE_SHIFT)[0]:
-        (explored,) = fill(FINE_SHIFT, cells_of([math.inf], COARSE_SHIFT).tolist()).weight
-        raise BudgetError(
-            f"exploration alone would spend {explored / NANO_PER_EURO:,.2f} euro, the budget is "
-            f"{policy.budget_eur:,.2f}. Lower `policy.exploration_share` (now "
-            f"{policy.exploration_share:g}) or raise `policy.budget_eur`."
-        )
-    return replace(policy, shadow_price=price_above(crossing))
+    if policy.budget_eur is None and not caps and not shares:
+        return policy.at(Prices())
+    with kept(_contenders(scores, policy)) as asked:
+
+        def survey(weigh: Weigh) -> FillHistogram:
+            return fill_from(asked, lambda batch: weigh(_contenders_of(batch, policy)))
+
+        return price(policy, survey, caps=caps, shares=shares)
 
 
 def require_priceable(scores: DataFrame, value: ValueRule) -> None:
@@ -137,33 +147,74 @@ def allocation_report(decided: DataFrame, policy: Policy) -> dict[str, object]:
 
 def _known(scores: DataFrame) -> DataFrame:
     """What a decision is made from, and no more."""
-    names = [columns.UNIT_ID, columns.CONTACTABLE, columns.EXPECTED_CONVERSION]
-    if columns.EXPECTED_REVENUE in scores.columns:
-        names.append(columns.EXPECTED_REVENUE)
-    return scores.select(names)
-
-
-def _arguments(
-    batch: pa.RecordBatch, policy: Policy
-) -> tuple[list[str], Matrix, Matrix | None, npt.NDArray[np.bool_]]:
-    """The arguments that ``decide`` and ``claims_on_budget`` share, after the policy."""
-    n_arms = len(policy.arms.names)
-    return (
-        batch.column(columns.UNIT_ID).to_pylist(),
-        to_matrix(batch.column(columns.EXPECTED_CONVERSION), n_arms),
-        expected_revenue(batch, n_arms),
-        to_booleans(batch.column(columns.CONTACTABLE)),
+    optional = (columns.EXPECTED_REVENUE, columns.ELIGIBLE, columns.GROUP)
+    return scores.select(
+        columns.UNIT_ID,
+        columns.CONTACTABLE,
+        columns.EXPECTED_CONVERSION,
+        *(name for name in optional if name in scores.columns),
     )
 
 
-def _claims(batch: pa.RecordBatch, policy: Policy) -> tuple[Matrix, Integers]:
-    claims = claims_on_budget(policy, *_arguments(batch, policy))
-    return claims.slope, claims.nano_euro
+class _Asked(TypedDict):
+    """The arguments that ``decide`` and ``contenders`` share, after the policy."""
+
+    unit_ids: list[str]
+    expected_conversion: Matrix
+    expected_revenue: Matrix | None
+    contactable: npt.NDArray[np.bool_]
+    eligible: npt.NDArray[np.bool_] | None
+    groups: list[str | None] | None
+
+
+def _arguments(batch: pa.RecordBatch, policy: Policy) -> _Asked:
+    names, shape = batch.schema.names, (batch.num_rows, policy.arms.n_treatments)
+    allowed = (
+        to_booleans(batch.column(columns.ELIGIBLE).flatten()).reshape(shape)
+        if columns.ELIGIBLE in names
+        else None
+    )
+    return _Asked(
+        unit_ids=batch.column(columns.UNIT_ID).to_pylist(),
+        expected_conversion=to_matrix(batch.column(columns.EXPECTED_CONVERSION), shape[1] + 1),
+        expected_revenue=expected_revenue(batch, shape[1] + 1),
+        contactable=to_booleans(batch.column(columns.CONTACTABLE)),
+        eligible=allowed,
+        groups=batch.column(columns.GROUP).to_pylist() if columns.GROUP in names else None,
+    )
+
+
+def _contenders(scores: DataFrame, policy: Policy) -> DataFrame:
+    """``Contenders`` as a table, so that draws are hashed once and not once per question."""
+
+    def prepare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            found = contenders(policy, **_arguments(batch, policy))
+            arrays = [
+                to_lists(found.gain),
+                to_lists(found.cost),
+                pa.array(found.fixed_arm),
+                pa.array(found.tie),
+                pa.array(found.group, pa.string()),
+                pa.array(found.counts),
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, names=_CONTENDERS.names)
+
+    return _known(scores).mapInArrow(prepare, _CONTENDERS)
+
+
+def _contenders_of(batch: pa.RecordBatch, policy: Policy) -> Contenders:
+    gain, cost = (
+        to_matrix(batch.column(name), policy.arms.n_treatments) for name in ("gain", "cost")
+    )
+    fixed_arm, tie = (batch.column(name).to_numpy() for name in ("fixed_arm", "tie"))
+    group = batch.column("group").to_numpy(zero_copy_only=False)
+    return Contenders(gain, cost, fixed_arm, tie, group, to_booleans(batch.column("counts")))
 
 
 def _decide(batch: pa.RecordBatch, policy: Policy) -> pa.RecordBatch:
-    unit_ids, conversion, revenue, contactable = _arguments(batch, policy)
-    decisions = decide(policy, unit_ids, conversion, revenue, contactable)
+    asked = _arguments(batch, policy)
+    decisions, conversion = decide(policy, **asked), asked["expected_conversion"]
 
     def of_decided(per_treatment: Matrix) -> Matrix:
         """The entry of the decided arm, 0 for control."""

@@ -68,7 +68,7 @@ def score_customers(
         columns.CONTACTABLE,
         *map(column, model.encoder.names),
     )
-    with _kept(add_expected_outcomes(known, model)) as expected:
+    with kept(add_expected_outcomes(known, model)) as expected:
         if sure_thing_conversion is None:
             sure_thing_conversion = average_control_conversion(expected)
         appraised = add_appraisal(
@@ -77,7 +77,7 @@ def score_customers(
             sure_thing_conversion=sure_thing_conversion,
             harm_tolerance=harm_tolerance,
         )
-        with _kept(appraised) as scores:
+        with kept(appraised) as scores:
             yield add_decile(scores)
 
 
@@ -189,9 +189,10 @@ def _fail_early(model: UpliftModel, value: ValueRule) -> None:
 
 
 @contextmanager
-def _kept(frame: DataFrame) -> Iterator[DataFrame]:
-    kept = frame.persist()
+def kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """Keep what a frame holds until the context closes."""
+    persisted = frame.persist()
     try:
-        yield kept
+        yield persisted
     finally:
-        kept.unpersist()
+        persisted.unpersist()
