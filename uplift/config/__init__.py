@@ -16,7 +16,6 @@ from uplift.config.sections import (
     PolicyRules,
     RatioFeature,
     Segments,
-    Serving,
     Simulation,
     SparkSettings,
     StaticFeature,
@@ -24,12 +23,14 @@ from uplift.config.sections import (
     Treatment,
     Value,
 )
+from uplift.config.serving import Caps, Serving
 from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
     "Campaign",
     "Candidate",
+    "Caps",
     "Config",
     "Evaluation",
     "EventFeature",

@@ -14,6 +14,7 @@ from uplift.arms import Arms, arms_of
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.inputs import Inputs
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
+from uplift.config.serving import Serving
 from uplift.config.training import Training
 from uplift.errors import ContractError
 
@@ -172,13 +173,6 @@ class Export(Section):
 
     segment: Literal["persuadable", "sure_thing", "lost_cause", "sleeping_dog"]
     format: Literal["csv", "parquet"]
-
-
-class Serving(Section):
-    """Where the decision API listens."""
-
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class Simulation(Section):
