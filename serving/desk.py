@@ -5,39 +5,29 @@ back a coupon that has run out; a repeated request id gets its first answer; the
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeAlias
 
 from serving.answers import ask_of, decision_response, log_record
+from serving.keeping import Found, Keeper, with_part
 from serving.loading import Loaded
 from serving.metrics import Metrics
-from serving.pacing import Pace, scope_of
-from serving.reasons import Degraded, Fallback, Reason
+from serving.reasons import Degraded
 from serving.schemas.decisions import DecisionRequest, DecisionResponse
 from serving.service import DecisionService
 from serving.shadow import Shadow
-from serving.values import Decision, RequestIdReusedError
-from uplift.config import Caps
+from serving.values import Decision
 from uplift.errors import UpliftError
 from uplift.logs import event
 from uplift.online.decision_log import DecisionLog
-from uplift.online.ledger import MICROS, Answer, Claim, Ledger, LedgerUnavailableError, Limits
 
 _LOG = logging.getLogger(__name__)
-_DENIED = {
-    "coupon_cap": Reason.COUPON_CAP,
-    "total_cap": Reason.TOTAL_CAP,
-    "spend_cap": Reason.SPEND_CAP,
-}
 _WRITE_SECONDS = 2.0  # for an acknowledged write; later the answer says it is only queued
 
-Found: TypeAlias = Decision | UpliftError
 Logged: TypeAlias = Literal["queued", "written", "shed"]
 
 
@@ -55,25 +45,15 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What the desk is told by the configuration."""
-
-    caps: Caps
-    pace: Pace | None
-    remember_seconds: int
-    acknowledge_written: bool
-
-
 class Desk:
     """Decides, keeps caps and first answers, and logs.
 
     Args:
         source: Of the current run.
-        ledger: Shared with all replicas.
+        keeper: Of caps and first answers.
         log: Of decisions.
-        rules: From the configuration.
         metrics: Counts what happens here.
+        acknowledge_written: Whether an answer waits until the log has it.
         shadow: A challenger beside; None: there is none.
         clock: Now, in UTC.
     """
@@ -81,29 +61,68 @@ class Desk:
     def __init__(
         self,
         source: Source,
-        ledger: Ledger,
+        keeper: Keeper,
         log: DecisionLog,
-        rules: Rules,
         metrics: Metrics,
         *,
+        acknowledge_written: bool = False,
         shadow: Shadow | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.source, self.ledger, self.log = source, ledger, log
-        self.rules, self.metrics, self.shadow = rules, metrics, shadow
-        self._clock = clock
-        self.dearer = 1.0
-        spend = rules.caps.total_spend_eur
-        self._limits = Limits(
-            offers=rules.caps.offers,
-            total_offers=rules.caps.total_offers,
-            total_spend_micros=None if spend is None else round(spend * MICROS),
-        )
+        self.source, self.keeper, self.log = source, keeper, log
+        self.metrics, self.shadow = metrics, shadow
+        self._acknowledge_written, self._clock = acknowledge_written, clock
+        self._waiting: list[tuple[DecisionRequest, asyncio.Future[DecisionResponse]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def dearer(self) -> float:
+        """Factor on 1 + shadow price, from pacing."""
+        return self.keeper.dearer
 
     @property
     def service(self) -> DecisionService:
         """The service that answers now."""
         return self.source.loaded.service
+
+    async def adjust_price(self) -> None:
+        """Let the price of the budget follow the day's spend."""
+        await self.keeper.adjust_price(self.service, self._clock())
+
+    async def decide_one(self, request: DecisionRequest) -> DecisionResponse:
+        """An answer; what is wrong is raised.
+
+        Requests that came in the same turn of the event loop are decided together: most of the
+        work of a decision does not grow with their number, so a busy service decides cheaper.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[DecisionResponse] = loop.create_future()
+        self._waiting.append((request, answer))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._begin)
+        return await answer
+
+    def _begin(self) -> None:
+        taken, self._waiting = self._waiting, []
+        task = asyncio.get_running_loop().create_task(self._decide_together(taken))
+        self._tasks.add(task)  # the loop alone would let it be collected
+        task.add_done_callback(self._tasks.discard)
+
+    async def _decide_together(
+        self, taken: "list[tuple[DecisionRequest, asyncio.Future[DecisionResponse]]]"
+    ) -> None:
+        found: Sequence[DecisionResponse | Exception]
+        try:
+            found = await self.decide([request for request, _ in taken])
+        except Exception as error:
+            found = [error] * len(taken)
+        for (_, answer), one in zip(taken, found, strict=True):
+            if answer.done():  # its caller left
+                continue
+            if isinstance(one, Exception):
+                answer.set_exception(one)
+            else:
+                answer.set_result(one)
 
     async def decide(
         self, requests: Sequence[DecisionRequest]
@@ -112,108 +131,24 @@ class Desk:
         service, now = self.service, self._clock()  # one run for all that follows
         found: list[Found] = service.decide_many([ask_of(r) for r in requests], dearer=self.dearer)
         if self.source.refused is not None:
-            found = [_with(one, Degraded.RUN) for one in found]
-        if self.rules.caps.any:
-            found = await self._within_caps(service, requests, found, now)
+            found = [with_part(one, Degraded.RUN) for one in found]
+        found = await self.keeper.within_caps(service, requests, found, now)
         answers: list[DecisionResponse | UpliftError] = [
             one
             if isinstance(one, UpliftError)
             else decision_response(service, request, one, str(uuid.uuid4()))
             for request, one in zip(requests, found, strict=True)
         ]
-        made = {i: one for i, one in enumerate(answers) if isinstance(one, DecisionResponse)}
-        if any(request.request_id is not None for request in requests):
-            answers, made = await self._first_answers(service, requests, answers)
+        answers, made = await self.keeper.first_answers(service, requests, answers)
         await self._enter(service, answers, made, found, now)
         return answers
-
-    async def adjust_price(self) -> float:
-        """Move the price of the budget to what the day's spend asks for; the factor."""
-        if self.rules.pace is not None:
-            try:
-                spent = await self.ledger.spent(self._scope(self.service, self._clock()))
-                self.dearer = self.rules.pace.factor(spent.spend_micros, self._clock())
-            except LedgerUnavailableError:
-                pass  # the last price stays
-        return self.dearer
 
     async def close(self) -> None:
         """Write what waits, and let go of files and connections."""
         await asyncio.to_thread(self.log.close)
         if self.shadow is not None:
             await asyncio.to_thread(self.shadow.close)
-        await self.ledger.close()
-
-    async def _within_caps(
-        self,
-        service: DecisionService,
-        requests: Sequence[DecisionRequest],
-        found: Sequence[Found],
-        now: datetime,
-    ) -> list[Found]:
-        """Each coupon counted against its caps, or taken back. Without the ledger all are."""
-        offers = {
-            i: one
-            for i, one in enumerate(found)
-            if isinstance(one, Decision) and one.treatment is not None
-        }
-        claims = [
-            Claim(requests[i].user_id, str(one.treatment), _cost_micros(service, one))
-            for i, one in offers.items()
-        ]
-        kept = list(found)
-        if not claims:
-            return kept
-        try:
-            verdicts = await self.ledger.claim(self._scope(service, now), claims, self._limits)
-        except LedgerUnavailableError:
-            for i, one in offers.items():
-                held = replace(one.held(Reason.FALLBACK), fallback=Fallback.LEDGER_UNAVAILABLE)
-                kept[i] = _with(held, Degraded.LEDGER)
-            return kept
-        for (i, one), verdict in zip(offers.items(), verdicts, strict=True):
-            if verdict != "granted":
-                kept[i] = one.held(_DENIED[verdict])
-        return kept
-
-    async def _first_answers(
-        self,
-        service: DecisionService,
-        requests: Sequence[DecisionRequest],
-        answers: Sequence[DecisionResponse | UpliftError],
-    ) -> tuple[list[DecisionResponse | UpliftError], dict[int, DecisionResponse]]:
-        """For a repeated request id the answer that it got first; and which answers are new."""
-        made = {i: one for i, one in enumerate(answers) if isinstance(one, DecisionResponse)}
-        named = {i: one for i, one in made.items() if one.request_id is not None}
-        final = list(answers)
-        try:
-            firsts = await self.ledger.remember(
-                service.policy.campaign_id,
-                [
-                    Answer(str(one.request_id), _digest(requests[i]), one.model_dump_json())
-                    for i, one in named.items()
-                ],
-                self.rules.remember_seconds,
-            )
-        except LedgerUnavailableError:
-            for i, one in named.items():
-                degraded = [*one.degraded, Degraded.LEDGER]
-                made[i] = one.model_copy(update={"degraded": degraded})
-                final[i] = made[i]
-            return final, made
-        for (i, one), first in zip(named.items(), firsts, strict=True):
-            if first.question != _digest(requests[i]):
-                final[i] = RequestIdReusedError(
-                    f"request_id {one.request_id!r} was used for another request; give each "
-                    "request its own."
-                )
-                del made[i]
-                continue
-            before = DecisionResponse.model_validate_json(first.text)
-            if before.decision_id != one.decision_id:
-                final[i] = before
-                del made[i]
-        return final, made
+        await self.keeper.close()
 
     async def _enter(
         self,
@@ -230,14 +165,14 @@ class Desk:
         for i, answer in made.items():
             line = json.dumps(log_record(service, answer, at=now), ensure_ascii=False).encode()
             tell = None
-            if self.rules.acknowledge_written:
+            if self._acknowledge_written:
                 writes[i] = loop.create_future()
                 tell = _teller(loop, writes[i])
             decision = found[i]
             if not self.log.append(line, tell):
                 writes.pop(i, None)
                 answers[i] = _logged(answer, "shed")
-                decision = _with(decision, Degraded.LOG)
+                decision = with_part(decision, Degraded.LOG)
             if isinstance(decision, Decision):
                 self.metrics.count(decision, control)
                 if decision.degraded:
@@ -250,32 +185,11 @@ class Desk:
                 if write.done():
                     answers[i] = _logged(made[i], "written" if write.result() else "shed")
 
-    def _scope(self, service: DecisionService, now: datetime) -> str:
-        return scope_of(service.policy.campaign_id, self.rules.caps.period, now)
-
-
-def _with(found: Found, part: Degraded) -> Found:
-    if isinstance(found, UpliftError):
-        return found
-    return replace(found, degraded=(*found.degraded, part))
-
 
 def _logged(answer: DecisionResponse, state: Logged) -> DecisionResponse:
     if state != "shed":
         return answer.model_copy(update={"logged": state})
     return answer.model_copy(update={"logged": state, "degraded": [*answer.degraded, Degraded.LOG]})
-
-
-def _cost_micros(service: DecisionService, decision: Decision) -> int:
-    """Expected spend; of a coupon given without a model, as if it were surely redeemed."""
-    if decision.value is not None:
-        return round(decision.value.cost_eur * MICROS)
-    place, value = service.policy.arms.number_of(str(decision.treatment)) - 1, service.policy.value
-    return round((value.contact_cost_eur[place] + value.redemption_cost_eur[place]) * MICROS)
-
-
-def _digest(request: DecisionRequest) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _teller(

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from serving.access import Gate
-from serving.desk import Desk, Rules
+from serving.desk import Desk
 from serving.door import Traffic
+from serving.keeping import Keeper
 from serving.keys import KeyRing
 from serving.loading import load
 from serving.metrics import Metrics
@@ -50,7 +52,7 @@ class Office:
         )
         log = serving.decision_log
 
-        def new_log(folder: Any) -> DecisionLog:
+        def new_log(folder: Path) -> DecisionLog:
             return DecisionLog(
                 folder,
                 queue=log.queue,
@@ -72,15 +74,15 @@ class Office:
             )
         self.desk = Desk(
             self.runs,
-            _ledger(serving, workspace),
-            new_log(workspace.decision_log),
-            Rules(
-                caps=serving.caps,
+            Keeper(
+                _ledger(serving, workspace),
+                serving.caps,
                 pace=_pace(serving),
                 remember_seconds=serving.ledger.remember_seconds,
-                acknowledge_written=log.acknowledge == "written",
             ),
+            new_log(workspace.decision_log),
             self.metrics,
+            acknowledge_written=log.acknowledge == "written",
             shadow=shadow,
         )
         self.metrics.watch(self.desk)
@@ -110,9 +112,6 @@ class Office:
     def told_of_reload(self, outcome: str) -> None:
         """Count what became of a new run."""
         self.metrics.reloads.labels(outcome).inc()
-
-
-Open = Callable[[], Office]
 
 
 async def _every(seconds: float, desk: Desk) -> None:

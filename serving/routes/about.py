@@ -40,7 +40,7 @@ async def model(office: InOffice, _: HasKey) -> ModelResponse:
 @router.get("/policy")
 async def policy(office: InOffice, _: HasKey) -> PolicyResponse:
     """The policy that decides: prices, shares and caps."""
-    service, caps = office.desk.service, office.desk.rules.caps
+    service, caps = office.desk.service, office.desk.keeper.caps
     rule, value = service.policy, service.policy.value
     return PolicyResponse(
         version=rule.version,

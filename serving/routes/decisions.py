@@ -34,9 +34,7 @@ async def decide(request: DecisionRequest, office: InOffice, _: MayDecide) -> Re
     USER_UNKNOWN, unless the request brings every feature and `contactable`.
     """
     # `async`, though it computes: less time than a thread pool would cost.
-    (answer,) = await office.desk.decide([request])
-    if isinstance(answer, UpliftError):
-        raise answer
+    answer = await office.desk.decide_one(request)
     return Response(answer.model_dump_json(), media_type=_JSON)
 
 

@@ -136,10 +136,11 @@ class RedisLedger:
         try:
             async with asyncio.timeout(self._timeout):
                 if len(commands) == 1:
-                    return [await self._server.execute_command(*commands[0])]
+                    one = self._server.execute_command(*commands[0])  # type: ignore[no-untyped-call]
+                    return [await one]
                 async with self._server.pipeline(transaction=False) as pipeline:
                     for command in commands:
-                        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+                        pipeline.execute_command(*command)
                     return list(await pipeline.execute())
         except self._failures as error:
             self._rests_until = self._clock() + _REST_SECONDS
