@@ -40,6 +40,11 @@ redis.call('EXPIRE', given, ARGV[7])
 redis.call('EXPIRE', counts, ARGV[7])
 return 0
 """
+_REMEMBER = """
+local first = redis.call('GET', KEYS[1])
+if not first then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+return first
+"""
 
 
 class RedisLedger:
@@ -101,12 +106,11 @@ class RedisLedger:
         """See ``Ledger.remember``."""
         commands = [
             (
-                "SET",
+                "EVAL",
+                _REMEMBER,
+                1,
                 _key(scope, f"answers:{answer.request_id}"),
                 json.dumps([answer.question, answer.text]),
-                "NX",
-                "GET",
-                "EX",
                 seconds,
             )
             for answer in answers
