@@ -50,9 +50,12 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("serving",),
     "starlette": ("serving",),
     "uvicorn": ("serving",),
+    "prometheus_client": ("serving",),
+    "httpx2": ("serving/client.py",),
     "duckdb": ("uplift/audience",),
     "matplotlib": ("uplift/evaluation/figures.py", "uplift/experiment/figures.py"),
     "jinja2": ("uplift/experiment/page.py",),
+    "redis": ("uplift/online",),
     "yaml": ("uplift/config",),
 }
 
