@@ -42,5 +42,5 @@ def create_app(office: Office) -> FastAPI:
         log_requests=office.settings.log_requests,
     )
     app.include_router(routes.router)
-    contract.install(app, needs_key=not office.gate.is_open)
+    contract.install(app, needs_key=not office.gate.is_open, service_of=lambda: office.desk.service)
     return app

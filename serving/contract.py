@@ -1,11 +1,17 @@
 """The OpenAPI document: problems under their own media type, keys where they are needed."""
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 from fastapi import FastAPI
 
 from serving.schemas.common import Problem
+from serving.service import DecisionService
 
 _PROBLEM_REF = f"#/components/schemas/{Problem.__name__}"
 _KEY = "key"
+_WITH_FEATURES = ("DecisionRequest", "UpliftCustomer")
 _OPEN = ("/health/",)
 _WITH_KEY = (401, 403, 429)
 
@@ -15,18 +21,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     return {status: {"model": Problem} for status in statuses}
 
 
-def install(app: FastAPI, *, needs_key: bool) -> None:
+def install(app: FastAPI, *, needs_key: bool, service_of: Callable[[], DecisionService]) -> None:
     """Describe what FastAPI cannot know.
 
     It takes every model for plain JSON; and that any request may be told to come again (503), or
-    needs a key, it does not see.
+    needs a key, it does not see. Nor does it know which features the model of now has, and which
+    coupons the campaign: the document is that of the run that serves.
     """
     describe = app.openapi
 
     def openapi() -> dict[str, object]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        document = describe()
+        document = copy.deepcopy(describe())
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 answers = operation["responses"]
@@ -38,13 +43,33 @@ def install(app: FastAPI, *, needs_key: bool) -> None:
                         operation["security"] = [{_KEY: []}]
                 for response in answers.values():
                     _move(response.get("content", {}))
-        document["components"]["schemas"].setdefault(Problem.__name__, Problem.model_json_schema())
+        schemas = document["components"]["schemas"]
+        _name_what_is_known(schemas, service_of())
         if needs_key:
             schemes = {_KEY: {"type": "http", "scheme": "bearer"}}
             document["components"]["securitySchemes"] = schemes
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_what_is_known(schemas: dict[str, Any], service: DecisionService) -> None:
+    kinds = {"categorical": "string", "numeric": "number"}
+    features = {
+        column.name: {"anyOf": [{"type": kinds[column.kind]}, {"type": "null"}]}
+        for column in service.model.encoder.columns
+    }
+    for name in _WITH_FEATURES:
+        properties = schemas[name]["properties"]
+        about = properties["features"]["description"]
+        properties["features"] = {
+            "type": "object",
+            "description": about,
+            "properties": features,
+            "additionalProperties": False,
+        }
+    eligible = schemas[_WITH_FEATURES[0]]["properties"]["eligible"]["anyOf"][0]
+    eligible["items"] = {"type": "string", "enum": list(service.policy.arms.treatments)}
 
 
 def _problem(description: str) -> dict[str, object]:

@@ -80,7 +80,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     UnknownArmError: Kind(_UNPROCESSABLE, "unknown-coupon", "Unknown coupon"),
     FeatureError: Kind(_UNPROCESSABLE, "feature", "A feature does not fit the model"),
     RequestIdReusedError: Kind(
-        _UNPROCESSABLE, "request-id-reused", "The request id belongs to another request"
+        HTTPStatus.CONFLICT, "request-id-reused", "The request id belongs to another request"
     ),
     KeyMissingError: Kind(HTTPStatus.UNAUTHORIZED, "no-key", "A key is needed"),
     ScopeError: Kind(HTTPStatus.FORBIDDEN, "scope", "The key may not do this"),

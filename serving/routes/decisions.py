@@ -24,7 +24,9 @@ router = APIRouter(prefix="/v1", tags=["decisions"])
 
 
 @router.post(
-    "/decisions", response_model=DecisionResponse, responses=problems(400, 404, 408, 413, 415, 422)
+    "/decisions",
+    response_model=DecisionResponse,
+    responses=problems(400, 404, 408, 409, 413, 415, 422),
 )
 async def decide(request: DecisionRequest, office: InOffice, _: MayDecide) -> Response:
     """Choose a coupon, or none, for one customer.

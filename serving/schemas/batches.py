@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 
 from serving.reasons import Degraded
 from serving.schemas.common import Features, Id, Message, Problem, Text
@@ -52,7 +52,7 @@ class UpliftCustomer(Message):
     user_id: Annotated[Id, Field(description="Unit id, as in the customers table.")]
     features: Features = Field(default_factory=dict)
     contactable: Annotated[
-        bool | None,
+        StrictBool | None,
         Field(description="Needed, with every feature, for who is not in the published run."),
     ] = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from serving.reasons import Degraded, Fallback, Group, OpenFeature, Reason
 from serving.schemas.common import Features, Id, Message, Text
@@ -47,13 +47,13 @@ class DecisionRequest(Message):
         Field(max_length=100, description="Coupons that may be given now; null: all of them."),
     ] = None
     contactable: Annotated[
-        bool | None,
+        StrictBool | None,
         Field(
             description="Permission as of now; null: as the night knew it. With it and every "
             "feature a customer can be decided who is not in the published run."
         ),
     ] = None
-    explain: Annotated[bool, Field(description="Add `evidence`.")] = False
+    explain: Annotated[StrictBool, Field(description="Add `evidence`.")] = False
 
 
 class Offer(Message):

@@ -284,7 +284,7 @@ def test_the_contract_promises_problems_and_no_validation_error_of_the_framework
     contract = client.get("/openapi.json").json()
 
     answers = contract["paths"]["/v1/decisions"]["post"]["responses"]
-    assert set(answers) == {"200", "400", "404", "408", "413", "415", "422", "503"}
+    assert set(answers) == {"200", "400", "404", "408", "409", "413", "415", "422", "503"}
     for status in set(answers) - {"200"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in contract["components"]["schemas"]
