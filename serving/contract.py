@@ -12,6 +12,7 @@ from serving.service import DecisionService
 _PROBLEM_REF = f"#/components/schemas/{Problem.__name__}"
 _KEY = "key"
 _WITH_FEATURES = ("DecisionRequest", "UpliftCustomer")
+_ONE_OF_MANY = frozenset({"UpliftCustomer"})
 _OPEN = ("/health/",)
 _WITH_KEY = (401, 403, 429)
 
@@ -66,7 +67,8 @@ def _name_what_is_known(schemas: dict[str, Any], service: DecisionService) -> No
             "type": "object",
             "description": about,
             "properties": features,
-            "additionalProperties": False,
+            # one wrong customer of many has a problem of its own; the request is still valid
+            "additionalProperties": name not in _ONE_OF_MANY,
         }
     eligible = schemas[_WITH_FEATURES[0]]["properties"]["eligible"]["anyOf"][0]
     eligible["items"] = {"type": "string", "enum": list(service.policy.arms.treatments)}

@@ -36,9 +36,12 @@ def options(workspace: Workspace, *settings: str) -> list[str]:
 
 
 @contextmanager
-def server(workspace: Workspace, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def server(
+    workspace: Workspace, port: int, *settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A real one in a process of its own, and its log; it is stopped whatever the test does."""
-    command = [sys.executable, "-m", "serving", *options(workspace, f"serving.port={port}")]
+    arguments = options(workspace, f"serving.port={port}", *settings)
+    command = [sys.executable, "-m", "serving", *arguments]
     log = workspace.root / "service.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, stderr=stderr)
