@@ -34,16 +34,16 @@ def ask_of(request: DecisionRequest) -> Ask:
 def decision_response(
     service: DecisionService, request: DecisionRequest, decision: Decision, decision_id: str
 ) -> DecisionResponse:
-    """The answer; all of it is checked already, so it is put together without another check."""
+    """The answer."""
     offer = None
     if decision.treatment is not None:
-        offer = Offer.model_construct(
+        offer = Offer(
             treatment=decision.treatment, value_eur=service.face_value_eur[decision.treatment]
         )
     bounds = None
     if request.explain and decision.value is not None:
         bounds = bounds_of(evidence(decision.expected_outcome, decision.value.treatment))
-    return DecisionResponse.model_construct(
+    return DecisionResponse(
         decision_id=decision_id,
         user_id=request.user_id,
         campaign_id=service.policy.campaign_id,
@@ -57,13 +57,11 @@ def decision_response(
         expected_outcome=decision.expected_outcome,
         uplift=decision.uplift,
         value=None if decision.value is None else value_of(decision.value),
-        assignment=Assignment.model_construct(group=decision.group, propensity=decision.propensity),
-        fallback=None
-        if decision.fallback is None
-        else FallbackUsed.model_construct(code=decision.fallback),
+        assignment=Assignment(group=decision.group, propensity=decision.propensity),
+        fallback=None if decision.fallback is None else FallbackUsed(code=decision.fallback),
         degraded=list(decision.degraded),
         logged="queued",
-        model=ModelUsed.model_construct(version=service.model.version),
+        model=ModelUsed(version=service.model.version),
         data=data_of(service),
         policy_version=service.policy.version,
     )
@@ -100,7 +98,7 @@ def log_record(
 
 def value_of(value: Valuation) -> Value:
     """One coupon's worth."""
-    return Value.model_construct(**vars(value))
+    return Value(**vars(value))
 
 
 def bounds_of(found: Mapping[str, tuple[float, float]]) -> dict[str, Evidence]:
@@ -110,6 +108,4 @@ def bounds_of(found: Mapping[str, tuple[float, float]]) -> dict[str, Evidence]:
 
 def data_of(service: DecisionService) -> DataUsed:
     """The run that answered."""
-    return DataUsed.model_construct(
-        run_id=service.run_id, features_as_of=service.facts.as_of.isoformat()
-    )
+    return DataUsed(run_id=service.run_id, features_as_of=service.facts.as_of.isoformat())

@@ -131,43 +131,16 @@ class DecisionService:
 
         found = decided_by(policy)
         if dearer == 1.0:
-            return [
-                self._answer(known[i], found, i, policy, conversion[i]) for i in range(len(known))
-            ]
+            return _answers(known, found, policy, conversion)
         paced = _paced(policy, dearer)
-        now = decided_by(paced)
-        answers = [self._answer(known[i], now, i, paced, conversion[i]) for i in range(len(known))]
         return [
             replace(answer, reason=Reason.PACING)
-            if answer.treatment is None and found.reason[i] == Reason.NET_VALUE
+            if answer.treatment is None and reason == Reason.NET_VALUE
             else answer
-            for i, answer in enumerate(answers)
+            for answer, reason in zip(
+                _answers(known, decided_by(paced), paced, conversion), found.reason, strict=True
+            )
         ]
-
-    def _answer(
-        self, one: Known, found: Decisions, i: int, policy: Policy, conversion: Matrix
-    ) -> Decision:
-        arm, gain, cost = int(found.arm[i]), found.gain[i], found.cost[i]
-        net_value = gain - (1.0 + policy.shadow_price) * cost
-        shown = (arm if arm != CONTROL else int(net_value.argmax()) + 1) - 1
-        expected = dict(zip(policy.arms.names, conversion.tolist(), strict=True))
-        control = float(conversion[CONTROL])
-        return Decision(
-            treatment=None if arm == CONTROL else policy.arms.names[arm],
-            segment=str(found.segment[i]),
-            reason=Reason(found.reason[i]),
-            propensity=float(found.propensity[i]),
-            expected_outcome=expected,
-            uplift={name: expected[name] - control for name in policy.arms.treatments},
-            value=Valuation(
-                treatment=policy.arms.treatments[shown],
-                gain_eur=float(gain[shown]),
-                cost_eur=float(cost[shown]),
-                net_value_eur=float(net_value[shown]),
-                shadow_price=policy.shadow_price,
-            ),
-            degraded=one.degraded,
-        )
 
     def _without_features(
         self, ask: Ask, missing: Fallback, degraded: tuple[Degraded, ...]
@@ -239,6 +212,61 @@ class DecisionService:
                 raise FeatureError(f"feature {name!r} must be {kind} or null.")
         row = encoder.encode_one({**dict.fromkeys(kinds), **overrides})[0]
         return {place: row[place] for place, name in enumerate(kinds) if name in overrides}
+
+
+def _answers(
+    known: Sequence[Known], found: Decisions, policy: Policy, conversion: Matrix
+) -> list[Decision]:
+    """The decisions as values; whole columns leave numpy at once, which is most of the cost."""
+    arms, treatments = policy.arms.names, policy.arms.treatments
+    net_values = found.gain - (1.0 + policy.shadow_price) * found.cost
+    shown = np.where(found.arm != CONTROL, found.arm - 1, net_values.argmax(axis=1)).tolist()
+    columns = zip(
+        known,
+        found.arm.tolist(),
+        shown,
+        found.segment.tolist(),
+        found.reason.tolist(),
+        found.propensity.tolist(),
+        found.gain.tolist(),
+        found.cost.tolist(),
+        net_values.tolist(),
+        conversion.tolist(),
+        strict=True,
+    )
+    return [
+        Decision(
+            treatment=None if arm == CONTROL else arms[arm],
+            segment=segment,
+            reason=Reason(reason),
+            propensity=propensity,
+            expected_outcome=dict(zip(arms, outcome, strict=True)),
+            uplift={
+                name: effect - outcome[CONTROL]
+                for name, effect in zip(treatments, outcome[1:], strict=True)
+            },
+            value=Valuation(
+                treatment=treatments[place],
+                gain_eur=gain[place],
+                cost_eur=cost[place],
+                net_value_eur=net_value[place],
+                shadow_price=policy.shadow_price,
+            ),
+            degraded=one.degraded,
+        )
+        for (
+            one,
+            arm,
+            place,
+            segment,
+            reason,
+            propensity,
+            gain,
+            cost,
+            net_value,
+            outcome,
+        ) in columns
+    ]
 
 
 def _paced(policy: Policy, dearer: float) -> Policy:

@@ -63,7 +63,7 @@ async def decide_batch(
         if isinstance(found, UpliftError):
             found = problem_of(request, found)
         decision, problem = (None, found) if isinstance(found, Problem) else (found, None)
-        answers.append(BatchItem.model_construct(decision=decision, problem=problem))
+        answers.append(BatchItem(decision=decision, problem=problem))
     n_problems = sum(answer.problem is not None for answer in answers)
-    answer = BatchResponse.model_construct(answers=answers, n_problems=n_problems)
+    answer = BatchResponse(answers=answers, n_problems=n_problems)
     return Response(answer.model_dump_json(), media_type=_JSON)

@@ -75,7 +75,7 @@ def test_reloads_and_bad_runs_under_load_fail_no_request_and_mix_no_two_runs(
             bad = publish_run(workspace.root / "elsewhere", whole.slice(0, 50))
             bad.customers.write_bytes(bad.customers.read_bytes()[:-1])
             shutil.copytree(bad.folder, workspace.published / "runs" / bad.run_id)
-            (workspace.published / "CURRENT").write_text(bad.run_id)
+            (bad.folder.parents[1] / "CURRENT").replace(workspace.published / "CURRENT")
             time.sleep(0.5)
         events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
 

@@ -42,7 +42,7 @@ any_body = st.one_of(values, st.dictionaries(st.text(max_size=8), values, max_si
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    app = create_app(office(tmp_path_factory.mktemp("workspace")))
+    app = create_app(office(tmp_path_factory.mktemp("workspace"), "serving.limits.lag_ms=1000000"))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
