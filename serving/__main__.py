@@ -3,11 +3,13 @@
     python -m serving --config conf/base.yaml --config conf/campaigns/coupon.yaml
     curl -s localhost:8000/v1/decisions -H 'content-type: application/json' -d '{"user_id": "..."}'
 
-Listens on loopback only: there are no keys yet. Stop it with Ctrl-C; requests in flight end first.
+Without keys it listens on loopback only; see `python -m serving.keys`. Stop it with Ctrl-C or
+SIGTERM: requests in flight end first.
 """
 
 import ipaddress
 import logging
+import math
 import socket
 import sys
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from collections.abc import Sequence
 import uvicorn
 
 from serving.app import create_app
-from serving.service import load_service
+from serving.keys import read_keys
+from serving.opening import Office
 from uplift.config import Config
 from uplift.config.options import config_named_by, option_parser
 from uplift.errors import ConfigError, UpliftError
@@ -41,39 +44,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(config: Config) -> None:
-    listener = _listen(config.serving.host, config.serving.port)
+    serving = config.serving
+    keys = read_keys(serving.keys.file or Workspace(config.workspace).keys)
+    listener = _listen(serving.host, serving.port, has_keys=bool(keys))
     with listener:
-        service = load_service(Workspace(config.workspace).published, config.campaign)
+        office = Office(config)
+        service = office.desk.service
         settings = uvicorn.Config(
-            create_app(lambda: service),
+            create_app(office),
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(serving.limits.drain_seconds),
         )
         event(
             _LOG,
             "service.started",
-            url=f"http://{config.serving.host}:{config.serving.port}",
+            url=f"http://{serving.host}:{serving.port}",
             run_id=service.run_id,
             model_version=service.model.version,
             policy_version=service.policy.version,
+            keys=len(keys),
         )
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket on a loopback address, taken before anything slow happens."""
+def _listen(host: str, port: int, *, has_keys: bool) -> socket.socket:
+    """A socket, taken before anything slow happens; one that others can reach needs keys."""
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         raise ConfigError(
             f"`serving.host` is {host!r}, no IP address; write 127.0.0.1 or ::1."
         ) from None
-    if not address.is_loopback:
+    if not address.is_loopback and not has_keys:
         raise ConfigError(
-            f"`serving.host` is {host!r}, which others can reach, and the API has no keys yet. "
-            "Write 127.0.0.1, and put a proxy that knows its callers before it."
+            f"`serving.host` is {host!r}, which others can reach, and there is no key. Make one "
+            "with `python -m serving.keys make --scope decide`, or write 127.0.0.1."
         )
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:

@@ -1,33 +1,27 @@
-"""The app: a factory that is handed its loader, so that a test hands in a service made by hand."""
+"""The app: a factory that is handed all that answers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from serving import contract, errors, routes
-from serving.limits import BodyLimit
-from serving.service import DecisionService
+from serving.door import Door
+from serving.opening import Office
 from uplift import __version__
 
-MAX_BODY_BYTES = 64 * 1024
 
-
-def create_app(load_service: Callable[[], DecisionService]) -> FastAPI:
-    """An app that loads its service before the first request and closes it at the end.
+def create_app(office: Office) -> FastAPI:
+    """An app over what was opened; it is closed when the app stops.
 
     No interactive pages: they would fetch their scripts from elsewhere. The contract stands in
     ``/openapi.json``.
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = load_service()
-        try:
-            app.state.service = service
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with office.at_work():
             yield
-        finally:
-            service.close()
 
     app = FastAPI(
         title="Uplift decisions",
@@ -38,8 +32,15 @@ def create_app(load_service: Callable[[], DecisionService]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.office, app.state.gate = office, office.gate
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(
+        Door,
+        limits=office.settings.limits,
+        traffic=office.traffic,
+        metrics=office.metrics,
+        log_requests=office.settings.log_requests,
+    )
     app.include_router(routes.router)
-    contract.install(app)
+    contract.install(app, needs_key=not office.gate.is_open, service_of=lambda: office.desk.service)
     return app

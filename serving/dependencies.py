@@ -4,11 +4,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from serving.service import DecisionService
+from serving.opening import Office
 
 
-async def _service(request: Request) -> DecisionService:
-    return cast(DecisionService, request.app.state.service)
+async def _office(request: Request) -> Office:
+    return cast(Office, request.app.state.office)
 
 
-Service = Annotated[DecisionService, Depends(_service)]
+InOffice = Annotated[Office, Depends(_office)]

@@ -5,22 +5,33 @@ the value of a feature.
 """
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
-from serving.schemas import Fault, Problem
-from serving.service import FeatureError, UnknownCampaignError
+from serving.schemas.common import Fault, Problem
+from serving.values import (
+    FeatureError,
+    RequestIdReusedError,
+    UnknownArmError,
+    UnknownCampaignError,
+    UnknownCustomerError,
+)
 from uplift.errors import ModelNotReadyError, UpliftError
 from uplift.logs import event
 
 _LOG = logging.getLogger(__name__)
 _OWN_TYPES = "urn:uplift:problem:"
+REQUEST_ID = "uplift.request_id"  # in the scope of a request
 
 
 class ProblemResponse(JSONResponse):
@@ -34,24 +45,47 @@ class Kind:
     """How an error answers. ``says_why``: its message is about the request, and fit for callers."""
 
     status: HTTPStatus
-    name: str
+    code: str
     title: str
-    says_why: bool
+    says_why: bool = True
 
 
-_NOT_READY = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready to decide", False)
+class KeyMissingError(UpliftError):
+    """A request shows no key, or one that is worth nothing."""
+
+
+class ScopeError(UpliftError):
+    """A key may not do what is asked."""
+
+
+class RateError(UpliftError):
+    """A key asks too often.
+
+    Args:
+        seconds: Until it may ask again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"this key asks too often; come again in {seconds:.3g} seconds.")
+        self.seconds = seconds
+
+
+_UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
+NOT_READY = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready to decide", False)
+BUSY = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Too many requests at once")
 _INTERNAL = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed", False)
 KINDS: Mapping[type[Exception], Kind] = {
-    UnknownCampaignError: Kind(
-        HTTPStatus.NOT_FOUND, "unknown-campaign", "Unknown campaign", says_why=True
+    UnknownCampaignError: Kind(HTTPStatus.NOT_FOUND, "unknown-campaign", "Unknown campaign"),
+    UnknownCustomerError: Kind(HTTPStatus.NOT_FOUND, "unknown-customer", "Unknown customer"),
+    UnknownArmError: Kind(_UNPROCESSABLE, "unknown-coupon", "Unknown coupon"),
+    FeatureError: Kind(_UNPROCESSABLE, "feature", "A feature does not fit the model"),
+    RequestIdReusedError: Kind(
+        HTTPStatus.CONFLICT, "request-id-reused", "The request id belongs to another request"
     ),
-    FeatureError: Kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "feature",
-        "A feature does not fit the model",
-        says_why=True,
-    ),
-    ModelNotReadyError: _NOT_READY,
+    KeyMissingError: Kind(HTTPStatus.UNAUTHORIZED, "no-key", "A key is needed"),
+    ScopeError: Kind(HTTPStatus.FORBIDDEN, "scope", "The key may not do this"),
+    RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate", "The key asks too often"),
+    ModelNotReadyError: NOT_READY,
     UpliftError: _INTERNAL,
     Exception: _INTERNAL,
 }
@@ -67,29 +101,49 @@ def install(app: FastAPI) -> None:
 
 def not_ready(request: Request) -> ProblemResponse:
     """The answer while a part that decisions need does not work."""
-    return _of_kind(request, _NOT_READY)
+    return _respond(_of_kind(request.scope, NOT_READY))
+
+
+def busy(scope: Scope, detail: str) -> ProblemResponse:
+    """The answer to who shall come again."""
+    return _respond(_of_kind(scope, BUSY, detail=detail), {"retry-after": "1"})
+
+
+def problem_of(request: Request, error: UpliftError) -> Problem:
+    """The problem of one item among many, as a request of its own would have got it."""
+    kind = _kind_of(error)
+    return _of_kind(request.scope, kind, detail=str(error) if kind.says_why else None)
+
+
+def problem_of_item(request: Request, error: ValidationError) -> Problem:
+    """The problem of an item that is not what the endpoint takes."""
+    return _invalid(request.scope, error.errors(include_url=False), start=0)
 
 
 async def _answer_error(request: Request, error: Exception) -> ProblemResponse:
-    kind = next(KINDS[known] for known in type(error).__mro__ if known in KINDS)
+    kind = _kind_of(error)
     if isinstance(error, UpliftError) and not kind.says_why:  # the server logs all others
         event(_LOG, "request.failed", level=logging.ERROR, error=str(error))
-    return _of_kind(request, kind, detail=str(error) if kind.says_why else None)
+    headers: dict[str, str] = {}
+    if isinstance(error, RateError):
+        headers["retry-after"] = str(math.ceil(error.seconds))
+    if isinstance(error, KeyMissingError):
+        headers["www-authenticate"] = "Bearer"
+    detail = str(error) if kind.says_why else None
+    return _respond(_of_kind(request.scope, kind, detail=detail), headers)
 
 
 async def _answer_http(request: Request, error: Exception) -> ProblemResponse:
-    """Routing and body limits: 404, 405, 413."""
+    """Routing and body limits: 404, 405, 408, 413."""
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
-    return _problem(
-        request,
-        status,
-        kind="about:blank",
-        title=status.phrase,
+    found = _problem(
+        request.scope,
+        Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase),
         detail=f"{request.method} {request.url.path}: {status.description or status.phrase}",
-        headers=error.headers,
     )
+    return _respond(found, error.headers)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> ProblemResponse:
@@ -97,65 +151,53 @@ async def _answer_invalid(request: Request, error: Exception) -> ProblemResponse
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()
-    if not _is_json(request.headers.get("content-type", "")):
-        return _problem(
-            request,
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            kind=_OWN_TYPES + "not-json",
-            title="The body must be JSON",
-            detail="Send the body with the header `content-type: application/json`.",
-        )
+    if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+        kind = Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", "The body must be JSON")
+        detail = "Send the body with the header `content-type: application/json`."
+        return _respond(_problem(request.scope, kind, detail=detail))
     if any(item["type"] == "json_invalid" for item in found):
-        return _problem(
-            request,
-            HTTPStatus.BAD_REQUEST,
-            kind=_OWN_TYPES + "malformed",
-            title="The body is no JSON",
-            detail=f"{found[0]['ctx']['error']} at character {found[0]['loc'][-1]}.",
-        )
+        kind = Kind(HTTPStatus.BAD_REQUEST, "malformed", "The body is no JSON")
+        detail = f"{found[0]['ctx']['error']} at character {found[0]['loc'][-1]}."
+        return _respond(_problem(request.scope, kind, detail=detail))
+    return _respond(_invalid(request.scope, found, start=1))
+
+
+def _invalid(scope: Scope, found: Sequence[Any], *, start: int) -> Problem:
     faults = [
-        Fault(pointer=_pointer(item["loc"]), code=item["type"], message=item["msg"])
+        Fault(pointer=_pointer(item["loc"][start:]), code=item["type"], message=item["msg"])
         for item in found
     ]
     return _problem(
-        request,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        kind=_OWN_TYPES + "invalid",
-        title="The request is not valid",
+        scope,
+        Kind(_UNPROCESSABLE, "invalid", "The request is not valid"),
         detail="; ".join(f"{fault.pointer or 'the body'}: {fault.message}" for fault in faults),
         errors=faults,
     )
 
 
-def _of_kind(request: Request, kind: Kind, *, detail: str | None = None) -> ProblemResponse:
-    return _problem(
-        request,
-        kind.status,
-        kind=_OWN_TYPES + kind.name,
+def _kind_of(error: Exception) -> Kind:
+    return next(KINDS[known] for known in type(error).__mro__ if known in KINDS)
+
+
+def _of_kind(scope: Scope, kind: Kind, *, detail: str | None = None) -> Problem:
+    return _problem(scope, kind, detail=detail or "The cause stands in the log of the service.")
+
+
+def _problem(scope: Scope, kind: Kind, *, detail: str, errors: Sequence[Fault] = ()) -> Problem:
+    return Problem(
+        type=_OWN_TYPES + kind.code,
+        code=kind.code,
         title=kind.title,
-        detail=detail or "The cause stands in the log of the service.",
-    )
-
-
-def _problem(
-    request: Request,
-    status: HTTPStatus,
-    *,
-    kind: str,
-    title: str,
-    detail: str,
-    errors: list[Fault] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> ProblemResponse:
-    document = Problem(
-        type=kind,
-        title=title,
-        status=status,
+        status=kind.status,
         detail=detail,
-        instance=request.url.path,
-        errors=errors or [],
+        instance=scope["path"],
+        request_id=scope.get(REQUEST_ID, ""),
+        errors=list(errors),
     )
-    return ProblemResponse(document.model_dump(), status_code=status, headers=headers)
+
+
+def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> ProblemResponse:
+    return ProblemResponse(problem.model_dump(), status_code=problem.status, headers=headers)
 
 
 def _is_json(content_type: str) -> bool:
@@ -163,7 +205,7 @@ def _is_json(content_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
-    """RFC 6901, from the body on."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+def _pointer(location: Sequence[int | str]) -> str:
+    """RFC 6901."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return "".join(f"/{part}" for part in parts)

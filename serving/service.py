@@ -1,90 +1,41 @@
-"""Decisions for single customers: model, policy and features of one published run, no HTTP."""
+"""Decisions from one published run: model, policy and features, no HTTP, no memory."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from serving.reasons import Degraded, Fallback, Reason
+from serving.values import (
+    Ask,
+    Decision,
+    FeatureError,
+    FeatureValue,
+    Known,
+    Matrix,
+    UnknownArmError,
+    UnknownCampaignError,
+    Valuation,
+)
 from uplift.arms import CONTROL
 from uplift.audience.manifest import Facts
-from uplift.audience.snapshot import current
 from uplift.columns import REVENUE
-from uplift.config import Campaign
-from uplift.errors import ContractError, UpliftError, VersionMismatchError
-from uplift.learners.model import UpliftModel, load_model
-from uplift.online.sqlite import SqliteStore
-from uplift.online.store import FeatureStore
-from uplift.policy.assignment import EXPLORATION, HOLDOUT, NOT_CONTACTABLE, decide
-from uplift.policy.evidence import STRONG
+from uplift.errors import UpliftError
+from uplift.learners.model import UpliftModel
+from uplift.online.store import FeatureStore, OnlineCustomer
+from uplift.policy.assignment import Decisions, decide, draw
 from uplift.policy.published import Policy
-from uplift.workspace import read_document
-
-FeatureValue: TypeAlias = float | str | None
-Group: TypeAlias = Literal["policy", "holdout", "explore", "none"]
-Fallback: TypeAlias = Literal["USER_UNKNOWN", "STORE_UNAVAILABLE"]
-
-_GROUP: Mapping[str, Group] = {
-    HOLDOUT: "holdout",
-    EXPLORATION: "explore",
-    NOT_CONTACTABLE: "none",
-}
-
-
-class UnknownCampaignError(ContractError):
-    """A request asks for a campaign that this service does not decide for."""
-
-
-class FeatureError(ContractError):
-    """A request brings a feature that the model does not have, or of the wrong kind."""
-
-
-@dataclass(frozen=True)
-class Valuation:
-    """What the coupon given is worth; if none is given, what the best one would be."""
-
-    treatment: str
-    gain_eur: float
-    cost_eur: float
-    net_value_eur: float
-    shadow_price: float
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The arm for one customer, and why.
-
-    Attributes:
-        treatment: Name of the coupon; None holds it back.
-        face_value_eur: What the customer sees on it; None if nothing is offered.
-        segment: Response segment; "unknown" after a fallback.
-        evidence: Whether the data bear the segment out, "strong" or "weak".
-        reason: Of ``uplift.policy.assignment.REASONS``, or "fallback".
-        group: Who decided: the policy, chance, or nobody because nothing may be sent.
-        propensity: Chance that the arm had.
-        uplift: Effect on conversion by treatment; empty after a fallback.
-        value: In euro; None after a fallback.
-        fallback: What was missing, if anything was.
-    """
-
-    treatment: str | None
-    face_value_eur: float | None
-    segment: str
-    evidence: Literal["strong", "weak"]
-    reason: str
-    group: Group
-    propensity: float
-    uplift: Mapping[str, float]
-    value: Valuation | None
-    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True)
 class DecisionService:
-    """Answers from one run and never mixes two. Safe to call from several threads."""
+    """Answers from one run and never mixes two. Safe to call from several threads.
+
+    Attributes:
+        fallback_treatment: Given to whom cannot be scored, but for the holdout; None: nothing is.
+    """
 
     run_id: str
     facts: Facts
@@ -92,43 +43,40 @@ class DecisionService:
     policy: Policy
     store: FeatureStore
     face_value_eur: Mapping[str, float]
+    fallback_treatment: str | None = None
 
-    def decide(
-        self,
-        unit_id: str,
-        *,
-        overrides: Mapping[str, FeatureValue] | None = None,
-        campaign_id: str | None = None,
-    ) -> Decision:
-        """The decision that the nightly batch takes too, if nothing is overridden.
+    def decide(self, ask: Ask, *, dearer: float = 1.0) -> Decision:
+        """``decide_many`` of one; its error is raised."""
+        (found,) = self.decide_many([ask], dearer=dearer)
+        if isinstance(found, UpliftError):
+            raise found
+        return found
 
-        Who is unknown gets nothing: no money is spent on ignorance.
+    def decide_many(
+        self, asks: Sequence[Ask], *, dearer: float = 1.0
+    ) -> list[Decision | UpliftError]:
+        """The decisions that the nightly batch takes too, where nothing is overridden.
+
+        Who is unknown gets nothing, unless the request brings every feature and the permission, or
+        a fallback is set: no money is spent on ignorance.
 
         Args:
-            unit_id: The customer.
-            overrides: Features as of now, in place of those of the night.
-            campaign_id: If given, it must be the campaign of this service.
+            asks: Each answered alone; an ask that cannot be answered has its error in its place.
+            dearer: Factor on 1 + shadow price, from pacing the day's spend.
         """
-        if campaign_id not in (None, self.policy.campaign_id):
-            raise UnknownCampaignError(
-                f"unknown campaign {campaign_id!r}; this service decides for "
-                f"{self.policy.campaign_id!r} alone."
-            )
-        fresh = self._encoded(overrides or {})
-        try:
-            customer = self.store.get(unit_id)
-        except UpliftError:
-            return self._hold("STORE_UNAVAILABLE")
-        if customer is None:
-            return self._hold("USER_UNKNOWN")
-        features = np.array([customer.features])
-        for place, value in fresh.items():
-            features[0, place] = value
-        return self._decide(unit_id, features, customer.contactable)
+        met = [self.meet(ask) for ask in asks]
+        known = [one for one in met if isinstance(one, Known)]
+        decided = iter(self._decide(known, dearer) if known else [])
+        return [next(decided) if isinstance(one, Known) else one for one in met]
+
+    def known(self, unit_id: str) -> OnlineCustomer | None:
+        """What the store has of a customer."""
+        return self.store.get(unit_id)
 
     def warm(self) -> None:
         """Compile the kernels, so that the first customer does not wait for it."""
-        self._decide("", np.full((1, self.model.encoder.n_features), np.nan), True)
+        blank = np.full((1, self.model.encoder.n_features), np.nan)
+        self._decide([Known(Ask(""), blank, True, ())], 1.0)
 
     def require_ready(self) -> None:
         """Return if model and store answer; raise what they raise if not."""
@@ -139,61 +87,114 @@ class DecisionService:
         """Close the store."""
         self.store.close()
 
-    def _decide(
-        self, unit_id: str, features: npt.NDArray[np.float64], contactable: bool
-    ) -> Decision:
+    def meet(self, ask: Ask) -> "Known | Decision | UpliftError":
+        """The customer with features as of now, or why there is nothing to score."""
+        try:
+            self._require_known_names(ask)
+            fresh = self._encoded(ask.features)
+        except UpliftError as error:
+            return error
+        degraded: tuple[Degraded, ...] = ()
+        try:
+            customer = self.store.get(ask.unit_id)
+            missing = Fallback.USER_UNKNOWN
+        except UpliftError:
+            customer, missing, degraded = None, Fallback.STORE_UNAVAILABLE, (Degraded.STORE,)
+        if customer is None:
+            if ask.contactable is None or len(fresh) < self.model.encoder.n_features:
+                return self._without_features(ask, missing, degraded)
+            features = np.empty((1, self.model.encoder.n_features))
+        else:
+            features = np.array([customer.features])
+        for place, value in fresh.items():
+            features[0, place] = value
+        known = False if customer is None else customer.contactable
+        contactable = known if ask.contactable is None else ask.contactable
+        return Known(ask, features, contactable, degraded)
+
+    def _decide(self, known: Sequence[Known], dearer: float) -> list[Decision]:
         model, policy = self.model, self.policy
-        conversion = model.expected_outcome(features)
-        revenue = (
-            model.expected_outcome(features, REVENUE) if policy.value.basis == REVENUE else None
-        )
-        groups = [self._group(features[0])]
-        decided = decide(policy, [unit_id], conversion, revenue, [contactable], groups=groups)
-        arm, reason = int(decided.arm[0]), str(decided.reason[0])
-        gain, cost = decided.gain[0], decided.cost[0]
-        net_value = gain - (1.0 + policy.shadow_price) * cost
-        shown = (arm if arm != CONTROL else int(net_value.argmax()) + 1) - 1
-        effects = (conversion[0, 1:] - conversion[0, CONTROL]).tolist()
-        treatment = None if arm == CONTROL else policy.arms.names[arm]
+        matrix = np.concatenate([one.features for one in known]) if known[1:] else known[0].features
+        conversion = model.expected_outcome(matrix)
+        revenue = model.expected_outcome(matrix, REVENUE) if policy.value.basis == REVENUE else None
+
+        def decided_by(priced: Policy) -> Decisions:
+            return decide(
+                priced,
+                [one.ask.unit_id for one in known],
+                conversion,
+                revenue,
+                [one.contactable for one in known],
+                eligible=self._eligible(known),
+                groups=self._groups(matrix),
+            )
+
+        found = decided_by(policy)
+        if dearer == 1.0:
+            return _answers(known, found, policy, conversion)
+        paced = _paced(policy, dearer)
+        return [
+            replace(answer, reason=Reason.PACING)
+            if answer.treatment is None and reason == Reason.NET_VALUE
+            else answer
+            for answer, reason in zip(
+                _answers(known, decided_by(paced), paced, conversion), found.reason, strict=True
+            )
+        ]
+
+    def _without_features(
+        self, ask: Ask, missing: Fallback, degraded: tuple[Degraded, ...]
+    ) -> Decision:
+        """Nothing, or the coupon that the campaign names for this case; the holdout stays one."""
+        treatment = self.fallback_treatment
+        if treatment is not None:
+            is_barred = ask.contactable is False or not (
+                ask.eligible is None or treatment in ask.eligible
+            )
+            if is_barred or draw(self.policy, [ask.unit_id]).is_held_out[0]:
+                treatment = None
+        held_out = self.policy.holdout_share if self.fallback_treatment is not None else 0.0
         return Decision(
             treatment=treatment,
-            face_value_eur=None if treatment is None else self.face_value_eur[treatment],
-            segment=str(decided.segment[0]),
-            evidence="strong" if decided.evidence[0] == STRONG else "weak",
-            reason=reason,
-            group=_GROUP.get(reason, "policy"),
-            propensity=float(decided.propensity[0]),
-            uplift=dict(zip(policy.arms.treatments, effects, strict=True)),
-            value=Valuation(
-                treatment=policy.arms.treatments[shown],
-                gain_eur=float(gain[shown]),
-                cost_eur=float(cost[shown]),
-                net_value_eur=float(net_value[shown]),
-                shadow_price=policy.shadow_price,
-            ),
-        )
-
-    def _group(self, features: npt.NDArray[np.float64]) -> str | None:
-        """The customer's group, if the policy limits groups."""
-        attribute, encoder = self.policy.group_attribute, self.model.encoder
-        if attribute not in encoder.categories:
-            return None
-        code = features[encoder.names.index(attribute)]
-        return None if np.isnan(code) else encoder.categories[attribute][int(code)]
-
-    def _hold(self, fallback: Fallback) -> Decision:
-        return Decision(
-            treatment=None,
-            face_value_eur=None,
             segment="unknown",
-            evidence="weak",
-            reason="fallback",
-            group="none",
-            propensity=1.0,
-            uplift={},
-            value=None,
-            fallback=fallback,
+            reason=Reason.FALLBACK,
+            propensity=1.0 - held_out if treatment is not None else 1.0,
+            fallback=missing,
+            degraded=degraded,
         )
+
+    def _require_known_names(self, ask: Ask) -> None:
+        if ask.campaign_id not in (None, self.policy.campaign_id):
+            raise UnknownCampaignError(
+                f"unknown campaign {ask.campaign_id!r}; this service decides for "
+                f"{self.policy.campaign_id!r} alone."
+            )
+        for name in ask.eligible or ():
+            if name not in self.policy.arms.treatments:
+                raise UnknownArmError(
+                    f"unknown coupon {name!r} in `eligible`; the campaign has "
+                    f"{list(self.policy.arms.treatments)}."
+                )
+
+    def _eligible(self, known: Sequence[Known]) -> npt.NDArray[np.bool_] | None:
+        if all(one.ask.eligible is None for one in known):
+            return None
+        treatments = self.policy.arms.treatments
+        return np.array(
+            [
+                [one.ask.eligible is None or t in one.ask.eligible for t in treatments]
+                for one in known
+            ]
+        )
+
+    def _groups(self, matrix: Matrix) -> list[str | None] | None:
+        """The attribute that the policy charges for, out of the encoded features."""
+        attribute, encoder = self.policy.group_attribute, self.model.encoder
+        if attribute is None or attribute not in encoder.categories:
+            return None
+        codes = matrix[:, encoder.names.index(attribute)]
+        names = encoder.categories[attribute]
+        return [None if np.isnan(code) else names[int(code)] for code in codes]
 
     def _encoded(self, overrides: Mapping[str, FeatureValue]) -> dict[int, float]:
         """Column of the matrix to its value, for the features that are overridden."""
@@ -213,48 +214,69 @@ class DecisionService:
         return {place: row[place] for place, name in enumerate(kinds) if name in overrides}
 
 
-def load_service(published: Path, campaign: Campaign) -> DecisionService:
-    """A service on the current run: every file checked, kernels compiled, ready to answer.
-
-    Args:
-        published: Folder of the runs.
-        campaign: Must be the one that was published; it knows what stands on the coupons.
-
-    Raises:
-        ModelNotReadyError: Nothing is published.
-        ContractError: A file is missing or damaged.
-        VersionMismatchError: Model, policy and features do not belong together.
-    """
-    snapshot = current(published)
-    snapshot.verify()
-    model = load_model(snapshot.model)
-    policy = Policy.from_document(read_document(snapshot.policy, made_by="publish_snapshot"))
-    policy.require_model(model.version)
-    _require_campaign(policy, campaign)
-    store = SqliteStore(snapshot.customers)
-    if store.names != model.encoder.names:
-        store.close()
-        raise VersionMismatchError(
-            f"run {snapshot.run_id} stores features {list(store.names)}, its model needs "
-            f"{list(model.encoder.names)}. Publish again with jobs.publish_snapshot."
-        )
-    service = DecisionService(
-        run_id=snapshot.run_id,
-        facts=snapshot.facts,
-        model=model,
-        policy=policy,
-        store=store,
-        face_value_eur={t.name: t.face_value_eur for t in campaign.treatments},
+def _answers(
+    known: Sequence[Known], found: Decisions, policy: Policy, conversion: Matrix
+) -> list[Decision]:
+    """The decisions as values; whole columns leave numpy at once, which is most of the cost."""
+    arms, treatments = policy.arms.names, policy.arms.treatments
+    net_values = found.gain - (1.0 + policy.shadow_price) * found.cost
+    shown = np.where(found.arm != CONTROL, found.arm - 1, net_values.argmax(axis=1)).tolist()
+    columns = zip(
+        known,
+        found.arm.tolist(),
+        shown,
+        found.segment.tolist(),
+        found.reason.tolist(),
+        found.propensity.tolist(),
+        found.gain.tolist(),
+        found.cost.tolist(),
+        net_values.tolist(),
+        conversion.tolist(),
+        strict=True,
     )
-    service.warm()
-    return service
-
-
-def _require_campaign(policy: Policy, campaign: Campaign) -> None:
-    declared, published = (campaign.id, campaign.arms), (policy.campaign_id, policy.arms)
-    if declared != published:
-        raise VersionMismatchError(
-            f"the config declares campaign {campaign.id!r} with arms {list(campaign.arms.names)}, "
-            f"published is {policy.campaign_id!r} with {list(policy.arms.names)}. Serve with the "
-            "config that was published, or run the night again with this one."
+    return [
+        Decision(
+            treatment=None if arm == CONTROL else arms[arm],
+            segment=segment,
+            reason=Reason(reason),
+            propensity=propensity,
+            expected_outcome=dict(zip(arms, outcome, strict=True)),
+            uplift={
+                name: effect - outcome[CONTROL]
+                for name, effect in zip(treatments, outcome[1:], strict=True)
+            },
+            value=Valuation(
+                treatment=treatments[place],
+                gain_eur=gain[place],
+                cost_eur=cost[place],
+                net_value_eur=net_value[place],
+                shadow_price=policy.shadow_price,
+            ),
+            degraded=one.degraded,
         )
+        for (
+            one,
+            arm,
+            place,
+            segment,
+            reason,
+            propensity,
+            gain,
+            cost,
+            net_value,
+            outcome,
+        ) in columns
+    ]
+
+
+def _paced(policy: Policy, dearer: float) -> Policy:
+    """The policy at a dearer or cheaper budget; never below a shadow price of 0."""
+
+    def at(price: float) -> float:
+        return max(0.0, dearer * (1.0 + price) - 1.0)
+
+    return replace(
+        policy,
+        shadow_price=at(policy.shadow_price),
+        tie_shadow_price=at(policy.tie_shadow_price),
+    )

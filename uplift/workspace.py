@@ -50,6 +50,31 @@ class Workspace:
         return self.root / "published"
 
     @property
+    def keys(self) -> Path:
+        """Digests of the API's keys."""
+        return self.root / "keys.json"
+
+    @property
+    def decision_log(self) -> Path:
+        """What the API decided, to be learned from."""
+        return self.root / "decision_log"
+
+    @property
+    def shadow_log(self) -> Path:
+        """What a challenger would have decided."""
+        return self.root / "decision_log_shadow"
+
+    @property
+    def ledger(self) -> Path:
+        """Counts against caps, and first answers by request id."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def last_good(self) -> Path:
+        """The run that the API served last."""
+        return self.root / "serving.json"
+
+    @property
     def exports(self) -> Path:
         """Audience files for marketers."""
         return self.root / "exports"

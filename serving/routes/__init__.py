@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from serving.routes import decisions, health, segments
+from serving.routes import about, customers, decisions, health, segments, uplift
 
 router = APIRouter()
-for _part in (decisions, health, segments):
+for _part in (decisions, uplift, customers, about, segments, health):
     router.include_router(_part.router)

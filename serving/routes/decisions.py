@@ -1,89 +1,69 @@
-"""One customer, one decision."""
+"""One customer or a thousand, a decision for each."""
 
-import logging
-import time
-import uuid
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
-from fastapi import APIRouter
-
+from serving.access import MayDecide
 from serving.contract import problems
-from serving.dependencies import Service
+from serving.dependencies import InOffice
+from serving.errors import problem_of, problem_of_item
 from serving.schemas import (
-    Assignment,
-    DataUsed,
+    BatchItem,
+    BatchRequest,
+    BatchResponse,
     DecisionRequest,
     DecisionResponse,
-    FallbackUsed,
-    ModelUsed,
-    Offer,
-    Value,
+    Problem,
 )
-from serving.service import Decision, DecisionService
-from uplift.logs import event
+from uplift.errors import UpliftError
 
-_LOG = logging.getLogger(__name__)
+_JSON = "application/json"
+_ITEM = TypeAdapter(DecisionRequest)
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
 
-@router.post("/decisions", responses=problems(400, 404, 413, 415, 422))
-async def decide(request: DecisionRequest, service: Service) -> DecisionResponse:
+@router.post(
+    "/decisions",
+    response_model=DecisionResponse,
+    responses=problems(400, 404, 408, 409, 413, 415, 422),
+)
+async def decide(request: DecisionRequest, office: InOffice, _: MayDecide) -> Response:
     """Choose a coupon, or none, for one customer.
 
-    The answer is that of the nightly batch unless features are overridden. A customer who is not
-    in the published run gets a hold with `fallback.code` USER_UNKNOWN.
+    The answer is that of the nightly batch unless features are overridden, and the same on every
+    replica. A customer who is not in the published run gets a hold with `fallback.code`
+    USER_UNKNOWN, unless the request brings every feature and `contactable`.
     """
-    # `async`, though it computes: about 0.2 ms, less than a thread pool would cost.
-    start = time.perf_counter()
-    decision = service.decide(
-        request.user_id, overrides=request.features, campaign_id=request.campaign_id
-    )
-    answer = _response(service, request, decision)
-    _log(answer, duration_ms=(time.perf_counter() - start) * 1000.0)
-    return answer
+    # `async`, though it computes: less time than a thread pool would cost.
+    answer = await office.desk.decide_one(request)
+    return Response(answer.model_dump_json(), media_type=_JSON)
 
 
-def _response(
-    service: DecisionService, request: DecisionRequest, decision: Decision
-) -> DecisionResponse:
-    offer = None
-    if decision.treatment is not None and decision.face_value_eur is not None:
-        offer = Offer(treatment=decision.treatment, value_eur=decision.face_value_eur)
-    return DecisionResponse(
-        decision_id=str(uuid.uuid4()),
-        user_id=request.user_id,
-        campaign_id=service.policy.campaign_id,
-        action="hold" if offer is None else "offer",
-        offer=offer,
-        segment=decision.segment,
-        evidence=decision.evidence,
-        uplift=decision.uplift,
-        value=None if decision.value is None else Value(**vars(decision.value)),
-        assignment=Assignment(group=decision.group, propensity=decision.propensity),
-        reason=decision.reason,
-        fallback=None if decision.fallback is None else FallbackUsed(code=decision.fallback),
-        model=ModelUsed(version=service.model.version),
-        data=DataUsed(run_id=service.run_id, features_as_of=service.facts.as_of.isoformat()),
-        policy_version=service.policy.version,
-    )
-
-
-def _log(answer: DecisionResponse, *, duration_ms: float) -> None:
-    """One line per decision. Neither customer nor features: the caller holds the decision_id."""
-    event(
-        _LOG,
-        "decision.made",
-        level=logging.INFO if answer.fallback is None else logging.WARNING,
-        decision_id=answer.decision_id,
-        action=answer.action,
-        treatment=answer.offer.treatment if answer.offer else None,
-        segment=answer.segment,
-        reason=answer.reason,
-        group=answer.assignment.group,
-        propensity=answer.assignment.propensity,
-        fallback=answer.fallback.code if answer.fallback else None,
-        run_id=answer.data.run_id,
-        model_version=answer.model.version,
-        policy_version=answer.policy_version,
-        duration_ms=round(duration_ms, 3),
-    )
+@router.post(
+    "/decisions/batch",
+    response_model=BatchResponse,
+    responses=problems(400, 408, 413, 415, 422),
+)
+async def decide_batch(
+    request: Request, batch: BatchRequest, office: InOffice, _: MayDecide
+) -> Response:
+    """Choose for up to 1,000 customers; what is wrong with one does not stop the others."""
+    items: list[DecisionRequest | Problem] = []
+    for raw in batch.requests:
+        try:
+            items.append(_ITEM.validate_python(raw))
+        except ValidationError as error:
+            items.append(problem_of_item(request, error))
+    valid = [item for item in items if isinstance(item, DecisionRequest)]
+    decided = iter(await office.desk.decide(valid) if valid else [])
+    answers = []
+    for item in items:
+        found = next(decided) if isinstance(item, DecisionRequest) else item
+        if isinstance(found, UpliftError):
+            found = problem_of(request, found)
+        decision, problem = (None, found) if isinstance(found, Problem) else (found, None)
+        answers.append(BatchItem(decision=decision, problem=problem))
+    n_problems = sum(answer.problem is not None for answer in answers)
+    answer = BatchResponse(answers=answers, n_problems=n_problems)
+    return Response(answer.model_dump_json(), media_type=_JSON)

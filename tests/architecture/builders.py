@@ -53,6 +53,8 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("serving",),
     "starlette": ("serving",),
     "uvicorn": ("serving",),
+    "prometheus_client": ("serving",),
+    "httpx2": ("serving/client.py",),
     "duckdb": ("uplift/audience",),
     "matplotlib": (
         "uplift/evaluation/figures.py",
@@ -60,6 +62,7 @@ HOME: Mapping[str, tuple[str, ...]] = {
         "uplift/pages/svg.py",
     ),
     "jinja2": ("uplift/pages/html.py",),
+    "redis": ("uplift/online",),
     "yaml": ("uplift/config",),
 }
 

@@ -130,6 +130,18 @@ def publish(root: Path, staged: Path, facts: Facts) -> Snapshot:
     return Snapshot(folder, manifest)
 
 
+def run_of(root: Path, run_id: str) -> Snapshot:
+    """A run by its name, whether or not readers use it.
+
+    Raises:
+        ContractError: There is none of this name, or its manifest was damaged.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise ContractError(f"{run_id[:40]!r} is no name of a run. See {root / _RUNS}.")
+    folder = root / _RUNS / run_id
+    return Snapshot(folder, read_manifest(folder))
+
+
 def current(root: Path) -> Snapshot:
     """The run that readers use now.
 

@@ -15,7 +15,6 @@ from uplift.config.sections import (
     Experiment,
     Features,
     RatioFeature,
-    Serving,
     Simulation,
     SparkSettings,
     StaticFeature,
@@ -23,6 +22,7 @@ from uplift.config.sections import (
     Treatment,
     Value,
 )
+from uplift.config.serving import Caps, Serving
 from uplift.config.training import Candidate, Forest, Training
 from uplift.config.tuning import Choices, SearchRange, Tuning
 
@@ -32,6 +32,7 @@ __all__ = [
     "Campaign",
     "Candidate",
     "Choices",
+    "Caps",
     "Config",
     "Eligibility",
     "Evaluation",

@@ -17,6 +17,7 @@ from uplift.config.exports import Export
 from uplift.config.inputs import Inputs
 from uplift.config.policy import PolicyRules, Segments
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
+from uplift.config.serving import Serving
 from uplift.config.training import Training
 from uplift.errors import ContractError
 
@@ -154,11 +155,6 @@ class SparkSettings(Section):
     settings: dict[str, str]
 
 
-class Serving(Section):
-    """Where the decision API listens."""
-
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class Simulation(Section):

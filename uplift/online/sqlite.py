@@ -102,6 +102,11 @@ class SqliteStore:
         if row is None:
             return None
         contactable, features = row
+        if len(features) != len(self._names) * _FLOAT.itemsize:
+            raise ContractError(
+                f"{self._path} holds {len(features)} bytes for a customer with "
+                f"{len(self._names)} features: it is damaged. {_WAY_OUT}"
+            )
         return OnlineCustomer(np.frombuffer(features, dtype=_FLOAT), bool(contactable))
 
     def close(self) -> None:

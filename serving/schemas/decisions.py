@@ -1,39 +1,12 @@
-"""What goes over the wire: closed, checked, with examples that the tests replay."""
+"""One customer, one decision: the request and the answer."""
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, StrictBool
 
-from serving.service import Fallback, FeatureValue, Group
-
-
-class Message(BaseModel):
-    """A part of a request or an answer: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _feature_value(value: object) -> FeatureValue:
-    if value is None or isinstance(value, str):
-        return value
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (OverflowError, TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise PydanticCustomError("feature_value", "Give a finite number, text or null")
-    return number
-
-
-Text = Annotated[str, Field(min_length=1, max_length=256)]
-WireValue = Annotated[
-    FeatureValue,
-    BeforeValidator(_feature_value),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}),
-]
+from serving.reasons import Degraded, Fallback, Group, OpenFeature, Reason
+from serving.schemas.common import Features, Id, Message, Text
 
 
 class DecisionRequest(Message):
@@ -43,22 +16,44 @@ class DecisionRequest(Message):
         json_schema_extra={
             "examples": [
                 {"user_id": "u018"},
-                {"user_id": "u018", "campaign_id": "coupon", "features": {"age": 44}},
+                {
+                    "user_id": "u018",
+                    "campaign_id": "coupon",
+                    "request_id": "order-1009",
+                    "features": {"age": 44},
+                    "eligible": ["coupon_5"],
+                    "explain": True,
+                },
+                {
+                    "user_id": "guest-7",
+                    "features": {"age": 30, "city": "Ulm"},
+                    "contactable": True,
+                },
             ]
         }
     )
 
-    user_id: Annotated[Text, Field(description="Unit id, as in the customers table.")]
+    user_id: Annotated[Id, Field(description="Unit id, as in the customers table.")]
     campaign_id: Annotated[
         Text | None, Field(description="If given, it must be the campaign served here.")
     ] = None
-    features: Annotated[
-        dict[Text, WireValue],
+    request_id: Annotated[
+        Id | None,
+        Field(description="Repeated, it gets its first answer back: safe to retry."),
+    ] = None
+    features: Features = Field(default_factory=dict)
+    eligible: Annotated[
+        list[Text] | None,
+        Field(max_length=100, description="Coupons that may be given now; null: all of them."),
+    ] = None
+    contactable: Annotated[
+        StrictBool | None,
         Field(
-            max_length=1000,
-            description="Features as of now, in place of those of the night; null: not known.",
+            description="Permission as of now; null: as the night knew it. With it and every "
+            "feature a customer can be decided who is not in the published run."
         ),
-    ] = {}
+    ] = None
+    explain: Annotated[StrictBool, Field(description="Add `evidence`.")] = False
 
 
 class Offer(Message):
@@ -93,6 +88,13 @@ class FallbackUsed(Message):
     code: Fallback
 
 
+class Evidence(Message):
+    """What an experiment can know of one customer: bounds on the chance of a response type."""
+
+    low: float
+    high: float
+
+
 class ModelUsed(Message):
     """The model that answered."""
 
@@ -116,10 +118,14 @@ class DecisionResponse(Message):
                     "decision_id": "8d8ac610-566d-4ef0-9c22-186b2a5ed793",
                     "user_id": "u018",
                     "campaign_id": "coupon",
+                    "request_id": None,
                     "action": "offer",
                     "offer": {"treatment": "coupon_5", "value_eur": 5.0},
+                    "reason": "net_value",
+                    "openfeature_reason": "TARGETING_MATCH",
                     "segment": "persuadable",
-                    "evidence": "strong",
+                    "evidence": None,
+                    "expected_outcome": {"no_coupon": 0.1, "coupon_5": 0.3, "coupon_10": 0.35},
                     "uplift": {"coupon_5": 0.2, "coupon_10": 0.25},
                     "value": {
                         "treatment": "coupon_5",
@@ -129,8 +135,9 @@ class DecisionResponse(Message):
                         "shadow_price": 1.0,
                     },
                     "assignment": {"group": "policy", "propensity": 0.84},
-                    "reason": "net_value",
                     "fallback": None,
+                    "degraded": [],
+                    "logged": "queued",
                     "model": {"version": "077be01f4bba"},
                     "data": {
                         "run_id": "20260601-7c884bcae760",
@@ -145,72 +152,34 @@ class DecisionResponse(Message):
     decision_id: str
     user_id: str
     campaign_id: str
+    request_id: str | None
     action: Literal["offer", "hold"]
     offer: Offer | None
+    reason: Annotated[Reason, Field(description="Of a closed list.")]
+    openfeature_reason: Annotated[
+        OpenFeature, Field(description="The same in the words of OpenFeature.")
+    ]
     segment: str
     evidence: Annotated[
-        Literal["strong", "weak"], Field(description="Whether the data bear the segment out.")
+        Mapping[str, Evidence] | None,
+        Field(description="By response type, for the coupon under `value`; with `explain` only."),
+    ]
+    expected_outcome: Annotated[
+        Mapping[str, float], Field(description="Chance of conversion, by arm, control first.")
     ]
     uplift: Annotated[
         Mapping[str, float], Field(description="Effect on the chance of conversion, by treatment.")
     ]
     value: Value | None
     assignment: Assignment
-    reason: str
     fallback: FallbackUsed | None
+    degraded: Annotated[
+        list[Degraded], Field(description="Parts that did not work; empty on a good day.")
+    ]
+    logged: Annotated[
+        Literal["queued", "written", "shed"],
+        Field(description="Whether the decision log has it; `written` survives a killed process."),
+    ]
     model: ModelUsed
     data: DataUsed
     policy_version: str
-
-
-class Segment(Message):
-    """One response segment of the current run."""
-
-    segment: str
-    customers: int
-    share: float
-    offers: Annotated[int, Field(description="Customers that the batch gave a coupon.")]
-
-
-class SegmentsResponse(Message):
-    """The segments of the current run."""
-
-    run_id: str
-    campaign_id: str
-    features_as_of: str
-    customers: int
-    segments: list[Segment]
-
-
-class Live(Message):
-    """The process answers."""
-
-    status: Literal["live"] = "live"
-
-
-class Ready(Message):
-    """Decisions are being made, by these versions."""
-
-    status: Literal["ready"] = "ready"
-    run_id: str
-    model_version: str
-    policy_version: str
-
-
-class Fault(Message):
-    """One thing wrong with a request."""
-
-    pointer: Annotated[str, Field(description="JSON pointer into the body.")]
-    code: str
-    message: str
-
-
-class Problem(Message):
-    """RFC 9457: what every answer but a 2xx looks like."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: Annotated[str, Field(description="Path of the request.")]
-    errors: list[Fault] = []
