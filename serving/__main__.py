@@ -3,8 +3,8 @@
     python -m serving --config conf/base.yaml --config conf/campaigns/coupon.yaml
     curl -s localhost:8000/v1/decisions -H 'content-type: application/json' -d '{"user_id": "..."}'
 
-Without keys it listens on loopback only; see `python -m serving.keys`. Stop it with Ctrl-C or SIGTERM:
-requests in flight end first.
+Without keys it listens on loopback only; see `python -m serving.keys`. Stop it with Ctrl-C or
+SIGTERM: requests in flight end first.
 """
 
 import ipaddress

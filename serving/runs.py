@@ -1,7 +1,7 @@
 """Which run answers: the one that is pointed to, if it proves itself; else the one before.
 
-A new run is loaded beside the old one, in a thread, and takes its place in one assignment. A request
-holds on to the run that it started with.
+A new run is loaded beside the old one, in a thread, and takes its place in one assignment. A
+request holds on to the run that it started with.
 """
 
 import asyncio

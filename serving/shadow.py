@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.05
 class Shadow:
     """Decides again with another run, in a thread, into a log of its own.
 
-    Only features of the night are used, so champion and challenger differ in model and policy alone.
+    Only features of the night are used: champion and challenger differ in model and policy alone.
 
     Args:
         service: The challenger.

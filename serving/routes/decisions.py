@@ -62,12 +62,8 @@ async def decide_batch(
         found = next(decided) if isinstance(item, DecisionRequest) else item
         if isinstance(found, UpliftError):
             found = problem_of(request, found)
-        is_problem = isinstance(found, Problem)
-        answers.append(
-            BatchItem.model_construct(
-                decision=None if is_problem else found, problem=found if is_problem else None
-            )
-        )
+        decision, problem = (None, found) if isinstance(found, Problem) else (found, None)
+        answers.append(BatchItem.model_construct(decision=decision, problem=problem))
     n_problems = sum(answer.problem is not None for answer in answers)
     answer = BatchResponse.model_construct(answers=answers, n_problems=n_problems)
     return Response(answer.model_dump_json(), media_type=_JSON)

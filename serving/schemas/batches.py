@@ -50,7 +50,7 @@ class UpliftCustomer(Message):
     """One customer to be scored."""
 
     user_id: Annotated[Id, Field(description="Unit id, as in the customers table.")]
-    features: Features = {}
+    features: Features = Field(default_factory=dict)
     contactable: Annotated[
         bool | None,
         Field(description="Needed, with every feature, for who is not in the published run."),
@@ -83,15 +83,15 @@ class UpliftItem(Message):
 
     user_id: str
     segment: str | None = None
-    expected_outcome: Mapping[str, float] = {}
-    uplift: Mapping[str, float] = {}
-    values: Annotated[
-        list[Value], Field(description="What each coupon would be worth, in the order of arms.")
-    ] = []
-    evidence: Annotated[
-        Mapping[str, Evidence], Field(description="Bounds, for the coupon that is worth most.")
-    ] = {}
-    degraded: list[Degraded] = []
+    expected_outcome: Mapping[str, float] = Field(default_factory=dict)
+    uplift: Mapping[str, float] = Field(default_factory=dict)
+    values: list[Value] = Field(
+        default_factory=list, description="What each coupon would be worth, in the order of arms."
+    )
+    evidence: Mapping[str, Evidence] = Field(
+        default_factory=dict, description="Bounds, for the coupon that is worth most."
+    )
+    degraded: list[Degraded] = Field(default_factory=list)
     problem: Problem | None = None
 
 

@@ -71,4 +71,4 @@ class Problem(Message):
     detail: str
     instance: Annotated[str, Field(description="Path of the request.")]
     request_id: Annotated[str, Field(description="As in the header `x-request-id`.")] = ""
-    errors: list[Fault] = []
+    errors: list[Fault] = Field(default_factory=list)

@@ -41,7 +41,7 @@ class DecisionRequest(Message):
         Id | None,
         Field(description="Repeated, it gets its first answer back: safe to retry."),
     ] = None
-    features: Features = {}
+    features: Features = Field(default_factory=dict)
     eligible: Annotated[
         list[Text] | None,
         Field(max_length=100, description="Coupons that may be given now; null: all of them."),

@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serving.opening import Office
+from tests.conftest import ROOT
 from uplift.arms import Arms
 from uplift.audience.manifest import Facts, SegmentSize
 from uplift.audience.snapshot import Snapshot, publish, staging_folder
+from uplift.config import Config, load_config
 from uplift.ensemble import FlatEnsemble
 from uplift.ensemble.decisions import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN
 from uplift.features.encoder import fit_encoder
@@ -20,7 +23,7 @@ from uplift.features.spec import FeatureColumn
 from uplift.learners.model import UpliftModel
 from uplift.online.sqlite import build_store
 from uplift.policy import SEGMENTS, Decisions, Policy, ValueRule, decide
-from uplift.workspace import write_document
+from uplift.workspace import Workspace, write_document
 
 ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -191,3 +194,16 @@ def publish_run(root: Path, features: pa.Table | None = None) -> Snapshot:
             segments=sizes,
         )
         return publish(root, folder, facts)
+
+
+def config(workspace: Path, *settings: str) -> Config:
+    """The configuration of the small campaign."""
+    files = [ROOT / "conf/base.yaml", ROOT / "conf/campaigns/coupon.yaml"]
+    return load_config(files, [f"workspace={workspace}", *settings])
+
+
+def office(workspace: Path, *settings: str) -> Office:
+    """Everything behind the API, on a workspace of its own with the small campaign published."""
+    if not Workspace(workspace).published.exists():
+        publish_run(Workspace(workspace).published)
+    return Office(config(workspace, *settings))

@@ -7,26 +7,29 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serving.app import MAX_BODY_BYTES, create_app
+from serving.app import create_app
+from serving.opening import Office
 from serving.schemas import DecisionRequest, DecisionResponse, Problem, SegmentsResponse
-from serving.service import DecisionService, load_service
-from tests.serving.builders import customers, policy, publish_run, wide
-from tests.serving.test_service import campaign
+from serving.service import DecisionService
+from tests.serving.builders import customers, office, policy, wide
 from uplift.logs import configure_logging
 
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> DecisionService:
-    root = tmp_path_factory.mktemp("published")
-    publish_run(root)
-    return load_service(root, campaign())
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return office(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="module")
-def client(service: DecisionService) -> Iterator[TestClient]:
-    with TestClient(create_app(lambda: service), raise_server_exceptions=False) as client:
+def service(opened: Office) -> DecisionService:
+    return opened.desk.service
+
+
+@pytest.fixture(scope="module")
+def client(opened: Office) -> Iterator[TestClient]:
+    with TestClient(create_app(opened), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -183,8 +186,8 @@ def test_a_form_is_not_json(client: TestClient) -> None:
 
 
 def test_a_huge_body_is_refused(client: TestClient) -> None:
-    assert problem(client, " " * MAX_BODY_BYTES + "{}").status == 413
-    assert problem(client, " " * (MAX_BODY_BYTES - 2) + "{}").status == 422
+    assert problem(client, " " * 65536 + "{}").status == 413
+    assert problem(client, " " * (65536 - 2) + "{}").status == 422
 
 
 @pytest.mark.parametrize(
@@ -209,8 +212,7 @@ def test_wrong_paths_and_methods_are_problems_too(
 
 
 def test_a_bug_is_answered_without_its_traceback(tmp_path: Path) -> None:
-    publish_run(tmp_path)
-    app = create_app(lambda: load_service(tmp_path, campaign()))
+    app = create_app(office(tmp_path))
 
     @app.get("/bug")
     async def bug() -> None:
@@ -227,25 +229,25 @@ def test_a_bug_is_answered_without_its_traceback(tmp_path: Path) -> None:
 def test_live_is_live_and_ready_names_the_versions(
     client: TestClient, service: DecisionService
 ) -> None:
-    assert client.get("/livez").json() == {"status": "live"}
-    assert client.get("/readyz").json() == {
+    assert client.get("/health/live").json() == {"status": "live"}
+    assert client.get("/health/ready").json() == {
         "status": "ready",
         "run_id": service.run_id,
         "model_version": policy().model_version,
         "policy_version": policy().version,
+        "degraded": [],
     }
 
 
 def test_without_its_store_the_service_lives_and_holds_but_is_not_ready(tmp_path: Path) -> None:
-    publish_run(tmp_path)
-    lost = load_service(tmp_path, campaign())
-    with TestClient(create_app(lambda: lost)) as client:
-        lost.close()
+    lost = office(tmp_path)
+    with TestClient(create_app(lost)) as client:
+        lost.desk.service.close()
 
-        assert client.get("/livez").status_code == 200
-        assert client.get("/readyz").status_code == 503
-        assert client.get("/readyz").headers["content-type"] == "application/problem+json"
-        assert str(tmp_path) not in client.get("/readyz").text
+        assert client.get("/health/live").status_code == 200
+        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/ready").headers["content-type"] == "application/problem+json"
+        assert str(tmp_path) not in client.get("/health/ready").text
         assert post(client, {"user_id": "u000"})[1]["fallback"] == {"code": "STORE_UNAVAILABLE"}
 
 
@@ -261,19 +263,17 @@ def test_segments_are_those_of_the_run(client: TestClient, service: DecisionServ
         assert segment.offers == sum(row["decision"] != "no_coupon" for row in of_segment)
 
 
-def test_a_decision_is_logged_with_its_propensity_and_without_the_customer(
-    client: TestClient,
-) -> None:
+def test_a_request_is_a_line_without_customer_and_features(client: TestClient) -> None:
     stream = io.StringIO()
     configure_logging(stream)
-    _, found = post(client, {"user_id": "u000", "features": {"city": "Atlantis"}})
+    body = {"user_id": "u000", "features": {"city": "Atlantis"}}
+    answer = client.post("/v1/decisions", json=body, headers={"x-request-id": "order-7"})
 
     (line,) = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert line["event"] == "decision.made"
-    assert line["decision_id"] == found["decision_id"]
-    assert line["propensity"] == found["assignment"]["propensity"]
-    assert line["run_id"] == found["data"]["run_id"]
+    assert (line["event"], line["request_id"]) == ("request.answered", "order-7")
+    assert (line["route"], line["status"]) == ("/v1/decisions", 200)
     assert line["duration_ms"] > 0
+    assert answer.headers["x-request-id"] == "order-7"
     assert "Atlantis" not in stream.getvalue()
     assert "u000" not in stream.getvalue()
 
@@ -284,7 +284,7 @@ def test_the_contract_promises_problems_and_no_validation_error_of_the_framework
     contract = client.get("/openapi.json").json()
 
     answers = contract["paths"]["/v1/decisions"]["post"]["responses"]
-    assert set(answers) == {"200", "400", "404", "413", "415", "422"}
+    assert set(answers) == {"200", "400", "404", "408", "413", "415", "422", "503"}
     for status in set(answers) - {"200"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in contract["components"]["schemas"]

@@ -61,7 +61,7 @@ def test_a_real_server_answers_as_the_batch_decided_and_stops_when_told(
         server(workspace, port) as (process, log),
         httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
-        assert client.get("/readyz").json()["status"] == "ready"
+        assert client.get("/health/ready").json()["status"] == "ready"
         for row in wide(customers()).to_pylist()[::30]:
             answer = client.post("/v1/decisions", json={"user_id": row["unit_id"]})
             assert answer.status_code == 200
@@ -73,7 +73,7 @@ def test_a_real_server_answers_as_the_batch_decided_and_stops_when_told(
         assert process.wait(timeout=30) == 0
 
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
-    assert events == ["service.started"] + ["decision.made"] * 10
+    assert events == ["service.started"] + ["request.answered"] * 11
 
 
 def error_of(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.service import DecisionService, FeatureError, UnknownCampaignError, load_service
+from serving.loading import load_service
+from serving.service import DecisionService
+from serving.values import Ask, FeatureError, UnknownCampaignError
 from tests.conftest import ROOT
 from tests.serving.builders import customers, decisions, model, policy, publish_run, wide
 from uplift.audience.snapshot import current, publish, staging_folder
@@ -37,7 +39,7 @@ def test_every_decision_is_that_of_the_batch_to_the_last_bit(service: DecisionSe
     assert {row["reason"] for row in batch.values()} == set(REASONS) - {"not_eligible"}
 
     for unit_id, row in batch.items():
-        found = service.decide(unit_id)
+        found = service.decide(Ask(unit_id))
 
         assert (found.treatment or "no_coupon") == row["decision"]
         assert (found.segment, found.reason) == (row["segment"], row["reason"])
@@ -54,15 +56,15 @@ def test_the_group_tells_who_decided(service: DecisionService) -> None:
     groups = {"holdout": "holdout", "exploration": "explore", "not_contactable": "none"}
 
     for row in wide(customers()).to_pylist():
-        assert service.decide(row["unit_id"]).group == groups.get(row["reason"], "policy")
+        assert service.decide(Ask(row["unit_id"])).group == groups.get(row["reason"], "policy")
 
 
 def test_the_value_of_an_offer_is_checked_by_head(service: DecisionService) -> None:
     targeted = np.flatnonzero(decisions(customers()).reason == "net_value")[0]
 
-    found = service.decide(f"u{targeted:03d}")
+    found = service.decide(Ask(f"u{targeted:03d}"))
 
-    assert (found.treatment, found.face_value_eur) == ("coupon_5", 5.0)
+    assert found.treatment == "coupon_5"
     assert found.value is not None
     assert found.value.gain_eur == pytest.approx(30 * 0.20)
     assert found.value.cost_eur == pytest.approx(0.10 + 5 * 0.30)
@@ -74,7 +76,7 @@ def test_on_hold_the_value_is_that_of_the_best_coupon_at_this_price(
 ) -> None:
     held = np.flatnonzero(decisions(customers()).reason == "below_threshold")[0]
 
-    found = service.decide(f"u{held:03d}")
+    found = service.decide(Ask(f"u{held:03d}"))
 
     assert found.treatment is None
     assert found.value is not None
@@ -83,7 +85,7 @@ def test_on_hold_the_value_is_that_of_the_best_coupon_at_this_price(
 
 
 def test_a_stranger_gets_nothing_and_the_reason_is_said(service: DecisionService) -> None:
-    found = service.decide("stranger", overrides={"age": 30.0, "city": "Ulm"})
+    found = service.decide(Ask("stranger", {"age": 30.0, "city": "Ulm"}))
 
     assert (found.treatment, found.fallback) == (None, "USER_UNKNOWN")
     assert (found.segment, found.group, found.propensity) == ("unknown", "none", 1.0)
@@ -95,7 +97,7 @@ def test_without_the_store_nobody_gets_anything_and_the_reason_is_said(
 ) -> None:
     service.close()
 
-    found = service.decide("u000")
+    found = service.decide(Ask("u000"))
 
     assert (found.treatment, found.fallback) == (None, "STORE_UNAVAILABLE")
 
@@ -104,48 +106,48 @@ def test_features_as_of_now_replace_those_of_the_night_for_one_request(
     service: DecisionService,
 ) -> None:
     row = next(row for row in customers().to_pylist() if (row["age"] or 0) > 60)
-    before = service.decide(row["unit_id"])
+    before = service.decide(Ask(row["unit_id"]))
 
-    fresh = service.decide(row["unit_id"], overrides={"age": 30.0, "city": "Ulm"})
+    fresh = service.decide(Ask(row["unit_id"], {"age": 30.0, "city": "Ulm"}))
 
     assert before.segment == "sleeping_dog"
     assert fresh.segment == "persuadable"
-    assert service.decide(row["unit_id"]) == before
+    assert service.decide(Ask(row["unit_id"])) == before
 
 
 def test_an_override_with_null_forgets_what_the_night_knew(service: DecisionService) -> None:
     row = next(row for row in customers().to_pylist() if row["city"] == "Ulm" and row["age"])
 
-    found = service.decide(row["unit_id"], overrides={"age": None, "city": None})
+    found = service.decide(Ask(row["unit_id"], {"age": None, "city": None}))
 
     assert found.segment == "lost_cause"
 
 
 def test_an_unseen_category_is_one_that_is_not_known(service: DecisionService) -> None:
     assert (
-        service.decide("u000", overrides={"age": 30.0, "city": "Paris"}).uplift
-        == service.decide("u000", overrides={"age": 30.0, "city": None}).uplift
+        service.decide(Ask("u000", {"age": 30.0, "city": "Paris"})).uplift
+        == service.decide(Ask("u000", {"age": 30.0, "city": None})).uplift
     )
 
 
 def test_an_unknown_feature_names_the_nearest(service: DecisionService) -> None:
     with pytest.raises(FeatureError, match="no feature 'agee'; did you mean 'age'"):
-        service.decide("u000", overrides={"agee": 3.0})
+        service.decide(Ask("u000", {"agee": 3.0}))
     with pytest.raises(FeatureError, match=r"no feature 'x'; it knows \['age', 'city'\]"):
-        service.decide("u000", overrides={"x": 3.0})
+        service.decide(Ask("u000", {"x": 3.0}))
 
 
 def test_a_feature_of_the_wrong_kind_is_named_without_its_value(service: DecisionService) -> None:
     with pytest.raises(FeatureError, match=r"^feature 'age' must be a number or null\.$"):
-        service.decide("u000", overrides={"age": "secret"})
+        service.decide(Ask("u000", {"age": "secret"}))
     with pytest.raises(FeatureError, match=r"^feature 'city' must be text or null\.$"):
-        service.decide("u000", overrides={"city": 7.0})
+        service.decide(Ask("u000", {"city": 7.0}))
 
 
 def test_another_campaign_is_unknown(service: DecisionService) -> None:
-    assert service.decide("u000", campaign_id="coupon") == service.decide("u000")
+    assert service.decide(Ask("u000", campaign_id="coupon")) == service.decide(Ask("u000"))
     with pytest.raises(UnknownCampaignError, match=r"unknown campaign 'spring'.*'coupon' alone"):
-        service.decide("u000", campaign_id="spring")
+        service.decide(Ask("u000", campaign_id="spring"))
 
 
 def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
@@ -208,11 +210,11 @@ def test_readiness_asks_model_and_store(service: DecisionService) -> None:
 def test_a_service_stays_on_its_run_when_another_is_published(
     service: DecisionService, tmp_path: Path
 ) -> None:
-    before = service.decide("u000")
+    before = service.decide(Ask("u000"))
     publish_run(tmp_path, customers(20).slice(1))
 
     assert current(tmp_path).run_id != service.run_id
-    assert service.decide("u000") == before
+    assert service.decide(Ask("u000")) == before
 
 
 def test_revenue_decides_where_it_earns(service: DecisionService) -> None:
@@ -222,7 +224,7 @@ def test_revenue_decides_where_it_earns(service: DecisionService) -> None:
     rich = replace(service, model=both, policy=replace(service.policy, value=value))
     targeted = np.flatnonzero(decisions(customers()).reason == "net_value")[0]
 
-    found = rich.decide(f"u{targeted:03d}")
+    found = rich.decide(Ask(f"u{targeted:03d}"))
 
     assert found.value is not None
     assert found.value.gain_eur == pytest.approx(0.5 * (0.30 - 0.10))

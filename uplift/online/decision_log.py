@@ -4,9 +4,9 @@
     decision_log/decisions-<name>.jsonl   closed, complete, never touched again
 
 A line is one decision. Whoever decides only puts a line into a bounded queue; a thread writes what
-has come together, many lines in one call, so that a slow disk cannot slow an answer. A line that was
-written survives the death of the process. Files of dead writers are closed by the next one to start,
-without the line that they could not finish.
+has come together, many lines in one call, so that a slow disk cannot slow an answer. A line that
+was written survives the death of the process. Files of dead writers are closed by the next one to
+start, without the line that they could not finish.
 """
 
 import fcntl

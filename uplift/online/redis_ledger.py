@@ -139,7 +139,7 @@ class RedisLedger:
                     return [await self._server.execute_command(*commands[0])]
                 async with self._server.pipeline(transaction=False) as pipeline:
                     for command in commands:
-                        pipeline.execute_command(*command)
+                        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
                     return list(await pipeline.execute())
         except self._failures as error:
             self._rests_until = self._clock() + _REST_SECONDS
