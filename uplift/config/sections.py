@@ -201,8 +201,9 @@ class Config(Section):
 
     @property
     def attributes(self) -> Path | None:
-        """What marketers may filter by: the declared table, or the customers of raw inputs."""
+        """What marketers may filter by: the declared table, or raw inputs' customers if on disk."""
         raw = self.inputs.raw
         if self.export.attributes is not None or raw is None or raw.format not in _IN_FILES:
             return self.export.attributes
-        return Path(raw.customers)
+        customers = Path(raw.customers)
+        return customers if customers.exists() else None
