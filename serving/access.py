@@ -10,7 +10,7 @@ from serving.keys import KeyRing, Scope
 from serving.rates import Rates
 
 _BEARER = "bearer "
-Check: TypeAlias = Callable[[Request], Awaitable[None]]
+Check: TypeAlias = Callable[[Request], Awaitable[str]]
 
 
 class Gate:
@@ -29,8 +29,8 @@ class Gate:
         """Whether no key is needed."""
         return self._ring is None
 
-    def admit(self, authorization: str, scope: Scope | None) -> None:
-        """Return if this header opens the door.
+    def admit(self, authorization: str, scope: Scope | None) -> str:
+        """The id of the key in this header, if it opens the door; empty where none is needed.
 
         Args:
             authorization: The header, or nothing.
@@ -42,7 +42,7 @@ class Gate:
             RateError: The key asks too often.
         """
         if self._ring is None:
-            return
+            return ""
         shown = authorization[len(_BEARER) :] if authorization.lower().startswith(_BEARER) else ""
         key = self._ring.find(shown.strip())
         if key is None:
@@ -54,18 +54,19 @@ class Gate:
         seconds = self._rates.wait(key.id, key.requests_per_second)
         if seconds:
             raise RateError(seconds)
+        return key.id
 
 
 def _needs(scope: Scope | None) -> Check:
-    async def check(request: Request) -> None:
+    async def check(request: Request) -> str:
         gate: Gate = request.app.state.gate
-        gate.admit(request.headers.get("authorization", ""), scope)
+        return gate.admit(request.headers.get("authorization", ""), scope)
 
     return check
 
 
-MayDecide = Annotated[None, Depends(_needs("decide"))]
-MayScore = Annotated[None, Depends(_needs("score"))]
-MayExport = Annotated[None, Depends(_needs("export"))]
-MayAdminister = Annotated[None, Depends(_needs("admin"))]
-HasKey = Annotated[None, Depends(_needs(None))]
+MayDecide = Annotated[str, Depends(_needs("decide"))]
+MayScore = Annotated[str, Depends(_needs("score"))]
+MayExport = Annotated[str, Depends(_needs("export"))]
+MayAdminister = Annotated[str, Depends(_needs("admin"))]
+HasKey = Annotated[str, Depends(_needs(None))]

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from serving.exporting import AudienceError, QueueFullError, UnknownExportError
 from serving.schemas.common import Fault, Problem
 from serving.values import (
     FeatureError,
@@ -82,6 +83,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     RequestIdReusedError: Kind(
         HTTPStatus.CONFLICT, "request-id-reused", "The request id belongs to another request"
     ),
+    AudienceError: Kind(_UNPROCESSABLE, "audience", "The audience makes no sense"),
+    UnknownExportError: Kind(HTTPStatus.NOT_FOUND, "unknown-export", "Unknown export"),
+    QueueFullError: BUSY,
     KeyMissingError: Kind(HTTPStatus.UNAUTHORIZED, "no-key", "A key is needed"),
     ScopeError: Kind(HTTPStatus.FORBIDDEN, "scope", "The key may not do this"),
     RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate", "The key asks too often"),

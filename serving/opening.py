@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from serving.access import Gate
 from serving.desk import Desk
 from serving.door import Traffic
+from serving.exporting import ExportDesk
 from serving.keeping import Keeper
 from serving.keys import KeyRing
 from serving.loading import load
@@ -18,7 +20,9 @@ from serving.pacing import Pace
 from serving.rates import Rates
 from serving.runs import Runs
 from serving.shadow import Shadow
-from uplift.audience.snapshot import current
+from uplift.audience.snapshot import current, run_of
+from uplift.audience.source import Source
+from uplift.audience.suppression import Suppressions
 from uplift.config import Config, Serving
 from uplift.online.decision_log import DecisionLog
 from uplift.online.ledger import MICROS, Ledger
@@ -86,6 +90,9 @@ class Office:
             shadow=shadow,
         )
         self.metrics.watch(self.desk)
+        self._published = workspace.published
+        self._suppressions = Suppressions(workspace.suppressions)
+        self.exports = ExportDesk(workspace.exports, lambda: self._source(config), config.export)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -108,6 +115,22 @@ class Office:
                     await task
             await self.desk.close()
             self.runs.close()
+            await asyncio.to_thread(self.exports.close)
+
+    def suppress(self, unit_ids: Sequence[str], action: str, reason: str) -> int:
+        """Leave customers alone, or ``lift`` that; returns for how many it is news."""
+        if action == "lift":
+            return self._suppressions.remove(unit_ids)
+        return self._suppressions.add(unit_ids, since=datetime.now(UTC), reason=reason)
+
+    def _source(self, config: Config) -> Source:
+        """The run that is served now; an export holds on to it whatever is published meanwhile."""
+        return Source(
+            snapshot=run_of(self._published, self.desk.service.run_id),
+            attributes=config.attributes,
+            suppressed=self._suppressions.unit_ids(),
+            memory_mb=config.export.memory_mb,
+        )
 
     def told_of_reload(self, outcome: str) -> None:
         """Count what became of a new run."""

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from serving.routes import about, customers, decisions, health, segments, uplift
+from serving.routes import about, customers, decisions, exports, health, segments, uplift
 
 router = APIRouter()
-for _part in (decisions, uplift, customers, about, segments, health):
+for _part in (decisions, uplift, customers, about, segments, exports, health):
     router.include_router(_part.router)

@@ -2,11 +2,12 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs import export_segments
 from tests.conftest import ROOT
-from tests.serving.builders import publish_run
+from tests.serving.builders import customers, publish_run
 from uplift.audience.snapshot import Snapshot
 from uplift.audience.suppression import Suppressions
 from uplift.workspace import Workspace
@@ -23,8 +24,7 @@ def snapshot(workspace: Workspace) -> Snapshot:
 
 
 def export(workspace: Workspace, *settings: str) -> int:
-    always = (f"workspace={workspace.root}", "inputs.raw.format=json")  # no attributes
-    arguments = [f"--set={setting}" for setting in (*always, *settings)]
+    arguments = [f"--set={setting}" for setting in (f"workspace={workspace.root}", *settings)]
     conf = [f"--config={ROOT / 'conf' / name}" for name in ("base.yaml", "campaigns/coupon.yaml")]
     return export_segments.main([*conf, *arguments])
 
@@ -67,6 +67,16 @@ def test_who_asked_to_be_left_alone_is_in_no_file(workspace: Workspace, snapshot
     assert export(workspace, orders) == 0
     files = {path.read_text() for path in workspace.exports.glob("*/*.jsonl")}
     assert sorted(first in text for text in files) == [False, True]
+
+
+def test_the_customers_of_raw_inputs_are_the_attributes_where_none_are_declared(
+    workspace: Workspace, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    pq.write_table(customers().select(["unit_id", "city"]), tmp_path / "customers.parquet")
+    raw = f"inputs.raw.customers={tmp_path / 'customers.parquet'}"
+    orders = 'export.orders=[{"columns": ["unit_id", "city"]}]'
+    assert export(workspace, raw, orders) == 0
+    assert {column["name"] for column in written(workspace)[0]["columns"]} == {"unit_id", "city"}  # type: ignore[attr-defined]
 
 
 def test_a_segment_that_is_none_is_an_error_of_the_config(

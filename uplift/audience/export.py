@@ -41,9 +41,16 @@ Watch = Callable[[duckdb.DuckDBPyConnection], None]
 def preview(
     source: Source, order: Order, folder: Path, *, compare_with: Sequence[str] = ()
 ) -> Outlook:
-    """What an order would bring, and how many of its customers stand in earlier exports too."""
+    """What an order would bring, and how many of its customers stand in earlier exports too.
+
+    Raises:
+        ContractError: A column, a coupon or an earlier export is unknown.
+    """
     with opened(source) as connection:
         chosen = _cut(connection, source, order, folder)
+        _columns(connection, order)
+        if order.since:
+            read_export(folder, order.since)
         members = [
             (export_id, member_view(connection, folder, export_id, f"compared_{place}"))
             for place, export_id in enumerate(compare_with)

@@ -155,8 +155,6 @@ class SparkSettings(Section):
     settings: dict[str, str]
 
 
-
-
 class Simulation(Section):
     """A log with known true effects instead of a real one."""
 
@@ -187,11 +185,12 @@ class Config(Section):
 
     @property
     def attributes(self) -> Path | None:
-        """What marketers may filter by: the declared table, or the customers of raw inputs."""
+        """What marketers may filter by: the declared table, or raw inputs' customers if on disk."""
         raw = self.inputs.raw
         if self.export.attributes is not None or raw is None or raw.format not in _IN_FILES:
             return self.export.attributes
-        return Path(raw.customers)
+        customers = Path(raw.customers)
+        return customers if customers.exists() else None
 
     @model_validator(mode="after")
     def _caps_are_for_treatments(self) -> "Config":
