@@ -1,11 +1,12 @@
 """Judge the challenger by held-out rows, and let it serve if it proves itself.
 
-Reads the table ``training_set`` (its test split) and the challenger from MLflow. Writes the
-reports ``evaluation`` and ``promotion``, adds both to the challenger's run, and leaves the
-champion in the workspace's folder ``model``. A challenger is promoted if its ranking beats chance
-and its policy, in euro net of costs, is clearly beaten by no constant policy and not by the
-champion. If it is refused and there is no champion to stay, the averages of the arms are
-registered as a model and serve: with them everybody gets the best constant policy.
+Reads the table ``training_set``, the challenger from MLflow, and what jobs/train_model left beside
+it: tests on training rows (report ``training``), the response model and two refits (folder
+``companions``). Writes the reports ``evaluation`` (JSON and a page) and ``promotion``, adds them to
+the challenger's run, and leaves the champion in the workspace's folder ``model``. What a challenger
+must show stands in ``uplift/evaluation/gate.py``. If it is refused and there is no champion to
+stay, the averages of the arms are registered as a model and serve: with them everybody gets the
+best constant policy.
 
     spark-submit jobs/evaluate_model.py --config conf/base.yaml --config FILE
 
@@ -26,12 +27,16 @@ from jobs.build_training_set import TRAINING_SET
 from uplift import columns
 from uplift.config import Config
 from uplift.errors import VersionMismatchError
+from uplift.evaluation.evidence import earlier_tests, gather_evidence
 from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
-from uplift.evaluation.gate import Verdict, verdict
-from uplift.evaluation.policy_value import PolicySums
+from uplift.evaluation.gate import Verdict, judge
+from uplift.evaluation.judgement import judgement
+from uplift.evaluation.page import render_evaluation
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.report import evaluate
+from uplift.evaluation.story import Story
 from uplift.experiment.split import TEST
+from uplift.learners.companions import load_companions
 from uplift.learners.data import TrainingData
 from uplift.learners.meta import fit_constant
 from uplift.learners.model import UpliftModel
@@ -40,6 +45,7 @@ from uplift.policy import value_rule
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
 from uplift.spark.held_out import held_out_sums
+from uplift.spark.ranked_sums import ranked_sums
 from uplift.spark.tables import read_table
 from uplift.tracking.registry import (
     CHALLENGER,
@@ -52,7 +58,7 @@ from uplift.tracking.registry import (
 )
 from uplift.tracking.runs import Figure, Findings, log_findings, numbers_in
 from uplift.tracking.store import TrackingStore, open_store
-from uplift.workspace import Workspace, write_document
+from uplift.workspace import Workspace, read_document, write_document, write_text
 
 log = logging.getLogger(__name__)
 
@@ -86,36 +92,65 @@ def run(spark: SparkSession, config: Config) -> None:
     champion = usable_champion(store, table, config)
 
     rivals: dict[str, UpliftModel] = {CHAMPION: champion.model} if champion else {}
-    rankings, policies = held_out_sums(
+    beside = load_companions(workspace, challenger.model)
+    found_out = held_out_sums(
         table.where(F.col(columns.SPLIT) == TEST),
         {**rivals, MODEL: challenger.model},
         ranked=MODEL,
+        response=beside.response,
+        halves=beside.halves,
         arms=config.campaign.arms,
         value=value_rule(config.campaign),
         how=config.evaluation,
     )
-    answer = verdict(
+    evidence = gather_evidence(
         config.campaign.arms,
-        rankings,
-        policies,
+        found_out.rankings,
+        found_out.policies,
+        whole_log(table, config),
         challenger=MODEL,
+        earlier=earlier_tests(
+            read_document(workspace.report("training"), made_by="train_model"),
+            challenger.model.version,
+        ),
+        halves=found_out.sample.halves,
+        rules=config.evaluation.gate,
         level=config.evaluation.level,
     )
+    answer = judge(evidence, rules=config.evaluation.gate, level=config.evaluation.level)
     if answer.promoted:
         promote(store, challenger.version)
         serving = challenger
     else:
         serving = champion or averages(store, table, found, config)
 
-    evaluation = evaluation_report(rankings, policies, challenger.model, config)
     promotion = promotion_report(challenger, serving, answer)
+    story = Story(
+        arms=config.campaign.arms,
+        rankings=found_out.rankings,
+        by_response=found_out.by_response,
+        policies=found_out.policies,
+        evidence=evidence,
+        verdict=answer,
+        effects=found_out.sample.effects,
+        expected=found_out.sample.expected,
+        challenger=MODEL,
+        model=f"{challenger.model.version} ({challenger.model.metadata['learner']})",
+        consequence=str(promotion["consequence"]),
+        share=config.evaluation.budget_share,
+        level=config.evaluation.level,
+    )
+    evaluation = evaluation_report(story, challenger.model, config)
+    page = render_evaluation(story)
     serving.model.save(workspace.model)
     write_document(workspace.report("evaluation"), evaluation)
     write_document(workspace.report("promotion"), promotion)
+    write_text(workspace.page("evaluation"), page)
     findings = Findings(
         metrics=dict(numbers_in(evaluation)),
-        figures=figures(rankings, config),
+        figures=figures(found_out.rankings, config),
         documents={"evaluation.json": evaluation, "promotion.json": promotion},
+        pages={"evaluation.html": page},
     )
     version = challenger.version
     log_findings(store, findings, run_id=version.run_id, model_id=version.model_id)
@@ -173,6 +208,20 @@ def usable_champion(store: TrackingStore, table: DataFrame, config: Config) -> C
     return None
 
 
+def whole_log(table: DataFrame, config: Config) -> RankedSums:
+    """All rows in one block: what they say on average, no model has touched."""
+    [sums] = ranked_sums(
+        table,
+        [F.lit(0.0)],
+        outcome=columns.CONVERSION,
+        n_arms=len(config.campaign.arms.names),
+        replicates=config.evaluation.replicates,
+        seed=config.evaluation.seed,
+        max_blocks=1,
+    )
+    return sums
+
+
 def averages(
     store: TrackingStore, table: DataFrame, found: Fingerprint, config: Config
 ) -> Candidate:
@@ -191,21 +240,17 @@ def averages(
     return Candidate(model, version)
 
 
-def evaluation_report(
-    rankings: Sequence[RankedSums],
-    policies: PolicySums,
-    challenger: UpliftModel,
-    config: Config,
-) -> dict[str, object]:
+def evaluation_report(story: Story, challenger: UpliftModel, config: Config) -> dict[str, object]:
     """The report ``evaluation``: rankings by conversion, policies by euro net of costs."""
     return {
         **evaluate(
-            config.campaign.arms,
-            rankings,
-            policies,
+            story.arms,
+            story.rankings,
+            story.policies,
             outcome=columns.CONVERSION,
             level=config.evaluation.level,
         ),
+        **judgement(story),
         "policy_outcome": "margin less costs, euro per unit",
         columns.MODEL_VERSION: challenger.version,
     }
@@ -226,16 +271,18 @@ def promotion_report(
     challenger: Candidate, serving: Candidate, answer: Verdict
 ) -> dict[str, object]:
     """Who serves from now on, and why."""
-    reasons = list(answer.reasons)
-    if not answer.promoted and serving.is_averages:
-        reasons.append(
+    if answer.promoted:
+        consequence = f"It serves as champion, version {serving.model.version}."
+    elif serving.is_averages:
+        consequence = (
             "The averages of the arms serve instead: everybody gets the best constant policy."
         )
-    elif not answer.promoted:
-        reasons.append(f"The champion {serving.model.version} stays.")
+    else:
+        consequence = f"The champion {serving.model.version} stays."
     return {
         "promoted": answer.promoted,
-        "reasons": reasons,
+        "reasons": [*answer.reasons, *([] if answer.promoted else [consequence])],
+        "consequence": consequence,
         "serves_averages": serving.is_averages,
         columns.MODEL_VERSION: serving.model.version,
         "registered_version": serving.version.number,

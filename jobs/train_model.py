@@ -4,9 +4,11 @@ Reads the table ``training_set`` and the report ``experiment``. Every candidate 
 ``training.candidates`` is fitted on all folds of the training rows but one and ranks that one, and
 so on round; the best by AUTOC, or a simpler one that is as good, is fitted on all of them. Writes
 the report ``training``, and to MLflow a run with that model, registered as ``challenger``, with a
-child run for every candidate and one for the response model that is there to be beaten. An
-experiment that failed its checks is refused, unless ``experiment.override_failed_verdict_by``
-names who answers for it.
+child run for every candidate and one for the response model that is there to be beaten. For the
+gate it tests the candidates on parts of the rows that they had not seen, and leaves in the
+workspace's folder ``companions`` the response model and two refits of the challenger on halves of
+the rows. An experiment that failed its checks is refused, unless
+``experiment.override_failed_verdict_by`` names who answers for it.
 
     spark-submit jobs/train_model.py --config conf/base.yaml --config FILE
 
@@ -26,16 +28,17 @@ from jobs.build_training_set import TRAINING_SET
 from jobs.check_experiment import experiment_report, require_sound
 from uplift import columns
 from uplift.config import Config
-from uplift.errors import OverlapError
+from uplift.errors import ExperimentError, OverlapError
 from uplift.experiment.split import TRAIN
 from uplift.features.spec import feature_columns
 from uplift.learners.boosting import LocalTrainer
-from uplift.learners.data import TrainingData
+from uplift.learners.companions import COMPANIONS, save_companion
 from uplift.learners.families import RESPONSE
 from uplift.learners.fit import Plan, fit_model
 from uplift.learners.model import UpliftModel
 from uplift.logs import event
 from uplift.selection.plans import plans_of
+from uplift.selection.refits import SequentialTests, halves, sequential_tests
 from uplift.selection.trial import Trial, chosen, hold_trial
 from uplift.spark.door import run_job
 from uplift.spark.fingerprint import Fingerprint, fingerprint
@@ -74,7 +77,20 @@ def run(spark: SparkSession, config: Config) -> None:
             parameters=plan_settings(trial.plan),
             findings=Findings(metrics=numbers_of(trial)),
         )
-    write_document(workspace.report("training"), training_report(trials, best, config))
+    save_companions(rows, trials, best, model, config)
+    tested = sequential_tests(
+        {trial.name: trial.plan for trial in trials if trial.plan.learner != RESPONSE},
+        rows.data(columns.CONVERSION),
+        columns.CONVERSION,
+        len(config.campaign.arms.names),
+        categorical=rows.encoder.categorical_indices,
+        n_folds=config.evaluation.gate.sequential_folds,
+        salt=f"{config.training.salt}:parts",
+        how=config.evaluation,
+    )
+    write_document(
+        workspace.report("training"), training_report(trials, best, model, tested, config)
+    )
     event(
         log,
         "model.trained",
@@ -116,14 +132,7 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
     propensities steps aside with a warning; if none is left, that is the error.
     """
     outcome = config.campaign.value.basis
-    data = TrainingData(
-        rows.features,
-        rows.arm,
-        rows.outcomes[outcome],
-        rows.propensity,
-        cluster=rows.cluster,
-        propensities=rows.propensities,
-    )
+    data = rows.data(outcome)
     plans = plans_of(config.training, config.campaign, LocalTrainer())
     trials: list[Trial] = []
     refusals = []
@@ -159,6 +168,22 @@ def compare(rows: TrainingRows, config: Config) -> list[Trial]:
     return trials
 
 
+def save_companions(
+    rows: TrainingRows, trials: Sequence[Trial], best: Trial, model: UpliftModel, config: Config
+) -> None:
+    """Fit the response model and two halves of the challenger, and put them into the workspace."""
+    parts = halves(rows.data(columns.CONVERSION), salt=f"{config.training.salt}:halves")
+    wanted = [(trial.plan, rows) for trial in trials if trial.plan.learner == RESPONSE]
+    wanted += [(best.plan, rows.where(part)) for part in parts]
+    for name, (plan, part) in zip(COMPANIONS, wanted, strict=True):
+        try:
+            companion = fit(part, name, plan, config, digest=model.metadata[TRAINING_SET])
+        except ExperimentError as error:
+            event(log, "companion.lacking", level=logging.WARNING, companion=name, why=str(error))
+            continue
+        save_companion(Workspace(config.workspace), name, companion, challenger=model)
+
+
 def fit(
     rows: TrainingRows, candidate: str, plan: Plan, config: Config, *, digest: str
 ) -> UpliftModel:
@@ -177,10 +202,24 @@ def fit(
     )
 
 
-def training_report(trials: Sequence[Trial], best: Trial, config: Config) -> dict[str, object]:
+def training_report(
+    trials: Sequence[Trial],
+    best: Trial,
+    model: UpliftModel,
+    tested: SequentialTests,
+    config: Config,
+) -> dict[str, object]:
     """The report ``training``: who was tried, how well each ranked, and who was chosen."""
     return {
         "chosen": best.name,
+        columns.MODEL_VERSION: model.version,
+        "sequential": {
+            "picked": list(tested.picked),
+            "tests": {
+                name: [part[number].to_document() for part in tested.tests]
+                for number, name in enumerate(config.campaign.arms.treatments)
+            },
+        },
         "outcome": config.campaign.value.basis,
         "folds": config.training.folds,
         "trials": {

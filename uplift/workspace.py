@@ -32,6 +32,10 @@ class Workspace:
         """The champion's bundle as last pulled from the registry by a job."""
         return self.root / "model"
 
+    def companion(self, name: str) -> Path:
+        """The bundle of a model that was fitted beside the challenger, to judge it by."""
+        return self.root / "companions" / name
+
     @property
     def published(self) -> Path:
         """Immutable snapshots and the pointer ``CURRENT``."""

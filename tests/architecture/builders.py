@@ -19,6 +19,7 @@ RANK: Mapping[str, int] = {
     "uplift.logs": 0,
     "uplift.workspace": 0,
     "uplift.ensemble": 1,
+    "uplift.pages": 1,
     "uplift.features": 2,
     "uplift.forest": 2,
     "uplift.learners": 2,
@@ -51,8 +52,12 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "starlette": ("serving",),
     "uvicorn": ("serving",),
     "duckdb": ("uplift/audience",),
-    "matplotlib": ("uplift/evaluation/figures.py", "uplift/experiment/figures.py"),
-    "jinja2": ("uplift/experiment/page.py",),
+    "matplotlib": (
+        "uplift/evaluation/figures.py",
+        "uplift/experiment/figures.py",
+        "uplift/pages/svg.py",
+    ),
+    "jinja2": ("uplift/pages/html.py",),
     "yaml": ("uplift/config",),
 }
 

@@ -8,13 +8,12 @@ from tests.evaluation.builders import from_counts
 from tests.evaluation.conftest import HILLSTROM_ARMS
 from uplift.evaluation import metrics
 from uplift.evaluation.curves import qini_curve, tops, uplift_curve
+from uplift.evaluation.policy_sums import PolicySums, policy_sums
 from uplift.evaluation.policy_value import (
-    PolicySums,
     hajek_standard_error,
     hajek_value,
     ipw_standard_error,
     ipw_value,
-    policy_sums,
 )
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 

@@ -5,13 +5,14 @@ import pytest
 
 from uplift.arms import Arms
 from uplift.errors import ContractError, ExperimentError
+from uplift.evaluation.policy_sums import PolicySums, policy_sums
 from uplift.evaluation.policy_value import (
-    PolicySums,
+    best_constant,
+    dr_value,
     hajek_standard_error,
     hajek_value,
     ipw_standard_error,
     ipw_value,
-    policy_sums,
 )
 from uplift.hashing import hash_keys
 
@@ -134,3 +135,48 @@ def test_a_randomisation_unit_in_two_arms_is_refused() -> None:
     keys = hash_keys(["ann", "ann", "bob", "eve", "ian", "ned"])
     with pytest.raises(ExperimentError, match="1 of 5 units"):
         policy_sums(ARM, OUTCOME, CHANCE, {}, arms=ARMS, keys=keys)
+
+
+def test_the_doubly_robust_value_corrects_what_the_model_expects() -> None:
+    expected = np.array([[1.0, 2.0, 3.0]] * 6)
+    found = policy_sums(ARM, OUTCOME, CHANCE, {"model": MODEL}, arms=ARMS, expected=expected)
+    mean = np.array([1.0, 2.0, 1.0, 2.0, 2.0, 2.0])  # of the arm decided on
+    u = np.where(MODEL == ARM, 1 / CHANCE, 0.0)
+    assert dr_value(found, "model") == pytest.approx([(mean + u * (OUTCOME - mean)).mean()])
+
+
+def test_a_model_that_expects_nothing_leaves_the_ipw_value() -> None:
+    found = policy_sums(ARM, OUTCOME, CHANCE, {}, arms=ARMS, expected=np.zeros((6, 3)))
+    assert dr_value(found, "nobody") == pytest.approx(ipw_value(found, "nobody"))
+
+
+def test_a_good_model_makes_the_doubly_robust_value_steadier_and_a_wrong_one_does_no_harm() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=4000)
+    arm = rng.integers(0, 2, 4000)
+    outcome = 10 * x + arm * x + rng.normal(size=4000)
+    decisions, arms = {"model": (x > 0).astype(int)}, Arms(("none", "coupon"))
+    truth = np.maximum(x, 0.0).mean()
+    errors = []
+    for expected in (np.column_stack([10 * x, 11 * x]), np.full((4000, 2), -50.0)):
+        found = policy_sums(
+            arm, outcome, [0.5] * 4000, decisions, arms=arms, expected=expected, replicates=100
+        )
+        lead = dr_value(found, "model") - dr_value(found, "nobody")
+        errors.append(lead[1:].std())
+        assert abs(lead[0] - truth) < 3 * errors[-1]
+    plain = ipw_value(found, "model") - ipw_value(found, "nobody")
+    assert errors[0] < plain[1:].std() / 2
+
+
+def test_expected_outcomes_must_be_there_and_fit() -> None:
+    with pytest.raises(ContractError, match="give `expected` when summing"):
+        dr_value(sums(), "model")
+    with pytest.raises(ContractError, match=r"shape \(6, 2\) for 6 rows and 3 arms"):
+        policy_sums(ARM, OUTCOME, CHANCE, {}, arms=ARMS, expected=np.zeros((6, 2)))
+    with pytest.raises(ContractError, match="expected outcome nan in 18 of 18"):
+        policy_sums(ARM, OUTCOME, CHANCE, {}, arms=ARMS, expected=np.full((6, 3), np.nan))
+
+
+def test_the_best_constant_policy_is_the_one_that_was_worth_most() -> None:
+    assert best_constant(sums()) == "everybody:coupon_10"

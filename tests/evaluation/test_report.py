@@ -8,7 +8,7 @@ import pytest
 from uplift.arms import Arms
 from uplift.errors import ContractError
 from uplift.evaluation import metrics
-from uplift.evaluation.policy_value import PolicySums, policy_sums
+from uplift.evaluation.policy_sums import PolicySums, policy_sums
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 from uplift.evaluation.report import evaluate
 from uplift.evaluation.uncertainty import from_replicates

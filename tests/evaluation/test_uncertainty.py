@@ -9,7 +9,8 @@ from scipy.stats import ttest_ind
 from uplift.arms import Arms
 from uplift.errors import ContractError
 from uplift.evaluation import metrics
-from uplift.evaluation.policy_value import hajek_value, policy_sums
+from uplift.evaluation.policy_sums import policy_sums
+from uplift.evaluation.policy_value import hajek_value
 from uplift.evaluation.ranked_sums import ranked_sums
 from uplift.evaluation.uncertainty import (
     Estimate,

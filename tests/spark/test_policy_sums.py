@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-import uplift.evaluation.policy_value as numpy_path
+import uplift.evaluation.policy_sums as numpy_path
 import uplift.spark.policy_sums as spark_path
 from uplift.arms import Arms
 from uplift.errors import ContractError, ExperimentError
-from uplift.evaluation.policy_value import PolicySums
+from uplift.evaluation.policy_sums import PolicySums
 from uplift.hashing import hash_keys
 
 pytestmark = pytest.mark.spark

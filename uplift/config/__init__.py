@@ -1,5 +1,6 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
+from uplift.config.evaluation import Evaluation, Gate, StabilityRules
 from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
@@ -9,7 +10,6 @@ from uplift.config.sections import (
     Aggregate,
     Campaign,
     Config,
-    Evaluation,
     EventFeature,
     Experiment,
     Features,
@@ -41,6 +41,7 @@ __all__ = [
     "Features",
     "FlatLog",
     "Forest",
+    "Gate",
     "Inputs",
     "Observational",
     "OneOf",
@@ -55,6 +56,7 @@ __all__ = [
     "Serving",
     "Simulation",
     "SparkSettings",
+    "StabilityRules",
     "StaticFeature",
     "Tracking",
     "Training",

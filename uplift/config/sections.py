@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from uplift.arms import Arms, arms_of
+from uplift.config.evaluation import Evaluation
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.exports import Export
 from uplift.config.inputs import Inputs
@@ -129,15 +130,6 @@ class Features(Section):
     events: tuple[EventFeature, ...] = ()
     ratios: tuple[RatioFeature, ...] = ()
     repeated_events: Literal["keep", "drop"] = "keep"
-
-
-class Evaluation(Section):
-    """How the held-out rows judge a ranking."""
-
-    replicates: Annotated[int, Field(ge=20)]
-    blocks: Annotated[int, Field(ge=10)]
-    level: Annotated[float, Field(gt=0.5, lt=1.0)]
-    seed: int
 
 
 class Segments(Section):

@@ -1,10 +1,10 @@
-"""Pictures of an evaluation: ``matplotlib.figure.Figure`` objects, made without pyplot.
+"""Pictures of an evaluation, made without pyplot: ``Figure`` objects, and SVG text for pages.
 
-No global state is touched; save one with ``figure.savefig(path)``. Colours are Okabe and Ito's,
-which colour-blind readers tell apart; shapes differ too.
+No global state is touched; save a figure with ``figure.savefig(path)``. Colours are Okabe and
+Ito's, which colour-blind readers tell apart; shapes differ too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from uplift.arms import Arms
-from uplift.evaluation.curves import qini_curve, tops
+from uplift.evaluation.calibration import Calibration
+from uplift.evaluation.curves import qini_curve, tops, uplift_curve
 from uplift.evaluation.metrics import uplift_by_bin
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.resampling import Floats
-from uplift.evaluation.uncertainty import from_replicates
+from uplift.evaluation.spread import Spread
+from uplift.evaluation.uncertainty import Estimate, from_replicates
+from uplift.pages.svg import COLOURS, INK, draw_svg, short
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#595959"
 _POINTS = 101
@@ -40,11 +43,11 @@ def qini_figure(
     def draw(axes: Axes, sums: RankedSums, treatment: int) -> None:
         shares = np.linspace(0.0, 1.0, _POINTS)
         heights = _qini_at(sums, treatment, shares)
-        band = [from_replicates(column, level=level) for column in heights.T]
+        low, high = _band(heights, level)
         axes.fill_between(
             shares,
-            [point.low for point in band],
-            [point.high for point in band],
+            low,
+            high,
             color=_BLUE,
             alpha=0.2,
             linewidth=0,
@@ -126,3 +129,143 @@ def _panels(
     panels[0].set_ylabel(y_label)
     panels[0].legend(frameon=False, fontsize=9)
     return figure
+
+
+def added_svg(
+    by_uplift: RankedSums, by_response: RankedSums | None, treatment: int, *, level: float
+) -> str:
+    """Outcomes added per 1,000 customers over the share that is reached, best first, with a band.
+
+    Args:
+        by_uplift: Ranked by the effect expected of this treatment.
+        by_response: The same rows ranked by who buys, if there is such a model.
+        treatment: Compared with control.
+        level: Of the band.
+    """
+    shares = np.linspace(0.0, 1.0, _POINTS)
+
+    def draw(axes: Axes) -> None:
+        heights = _added_at(by_uplift, treatment, shares)
+        low, high = _band(heights, level)
+        axes.fill_between(shares, low, high, color=COLOURS[0], alpha=0.2, linewidth=0)
+        axes.plot(shares, heights[0], color=COLOURS[0], linewidth=2, label="by effect")
+        if by_response is not None:
+            rival = _added_at(by_response, treatment, shares)[0]
+            axes.plot(shares, rival, color=COLOURS[1], linestyle="-.", label="by who buys")
+        ends = [0, heights[0, -1]]
+        axes.plot([0, 1], ends, color=INK, linestyle="--", linewidth=1, label="blindly")
+        axes.axhline(0.0, color=INK, linewidth=0.6)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+        axes.set_xlabel("share of customers reached, best first")
+        axes.set_ylabel("added per 1,000 customers")
+
+    return draw_svg(f"added {treatment}", draw, height=3.2, grid="y")
+
+
+def calibration_svg(calibration: Calibration, *, name: str) -> str:
+    """Measured over predicted effects of each bin, with intervals; on the line they agree.
+
+    Args:
+        calibration: Of one treatment.
+        name: Of the treatment, which names the picture.
+    """
+
+    def draw(axes: Axes) -> None:
+        known = [b for b in calibration.bins if np.isfinite(b.predicted)]
+        predicted = [100.0 * one.predicted for one in known]
+        ends = [min(predicted), max(predicted)]
+        axes.plot(ends, ends, color=INK, linestyle="--", linewidth=1, label="as predicted")
+        for one, x in zip(known, predicted, strict=True):
+            low, high = 100.0 * one.measured.low, 100.0 * one.measured.high
+            axes.vlines(x, low, high, color=COLOURS[0], linewidth=1.5)
+        measured = [100.0 * one.measured.estimate for one in known]
+        axes.plot(predicted, measured, "o", color=COLOURS[0], markersize=5, label="measured")
+        axes.axhline(0.0, color=INK, linewidth=0.6)
+        axes.set_xlabel("predicted effect, percentage points")
+        axes.set_ylabel("measured effect")
+
+    return draw_svg(f"calibration {name}", draw, height=3.0, grid="y")
+
+
+def groups_svg(effects: Sequence[Estimate], average: float, *, name: str) -> str:
+    """Measured effect in groups of customers, best predictions first.
+
+    Args:
+        effects: By group.
+        average: Effect over all of them, for the line.
+        name: Of the treatment, which names the picture.
+    """
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(1, len(effects) + 1)
+        for place, effect in zip(places, effects, strict=True):
+            axes.vlines(place, 100 * effect.low, 100 * effect.high, color=COLOURS[0], linewidth=2)
+        heights = [100 * effect.estimate for effect in effects]
+        axes.plot(places, heights, "o", color=COLOURS[0], label="measured")
+        axes.axhline(100 * average, color=INK, linestyle="--", linewidth=1, label="average")
+        axes.axhline(0.0, color=INK, linewidth=0.6)
+        axes.set_xticks(places)
+        axes.set_xlabel(f"group of customers, 1 of {len(effects)} is the best")
+        axes.set_ylabel("effect, percentage points")
+
+    return draw_svg(f"groups {name}", draw, height=2.6, grid="y")
+
+
+def spread_svg(effects: Spread, outcomes: Mapping[str, Spread], *, name: str) -> str:
+    """Distribution of predicted effects beside that of the outcomes expected in each arm.
+
+    Args:
+        effects: Of the treatment.
+        outcomes: Expected in control and in the treatment, by arm.
+        name: Of the treatment, which names the picture.
+    """
+
+    def draw(axes: Axes) -> None:
+        shown = {"effect": effects, **{short(arm): spread for arm, spread in outcomes.items()}}
+        for number, (label, spread) in enumerate(shown.items()):
+            middles = 100.0 * (spread.edges[1:] + spread.edges[:-1]) / 2.0
+            heights = spread.density / max(float(spread.density.max()), 1e-12)
+            style = ("-", "--", "-.")[number % 3]
+            axes.plot(middles, heights, color=COLOURS[number], linestyle=style, label=label)
+            if number == 0:
+                axes.fill_between(middles, 0.0, heights, color=COLOURS[0], alpha=0.2, linewidth=0)
+        axes.axvline(0.0, color=INK, linewidth=0.6)
+        axes.set_ylim(0.0, None)
+        axes.set_yticks([])
+        axes.set_xlabel("predicted, percentage points")
+        axes.set_ylabel("customers")
+
+    return draw_svg(f"spread {name}", draw, height=2.6)
+
+
+def leads_svg(leads: Mapping[str, Estimate], level: float) -> str:
+    """Euro per 1,000 customers that the challenger's policy earns more than each rival.
+
+    Args:
+        leads: By rival, euro per customer.
+        level: Of the intervals, for the label.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.axvline(0.0, color=INK, linewidth=0.8)
+        for y, lead in enumerate(reversed(leads.values())):
+            axes.hlines(y, 1000 * lead.low, 1000 * lead.high, color=COLOURS[0], linewidth=2)
+            axes.plot([1000 * lead.estimate], [y], "o", color=COLOURS[0])
+        axes.set_yticks(range(len(leads)), [short(name) for name in reversed(leads)])
+        axes.set_ylim(-0.6, len(leads) - 0.4)
+        axes.set_xlabel(f"euro more per 1,000 customers, {level:.0%} interval")
+
+    return draw_svg("leads", draw, height=0.9 + 0.3 * len(leads), legend=False)
+
+
+def _added_at(sums: RankedSums, treatment: int, shares: Floats) -> Floats:
+    """Outcomes added per 1,000 customers, shape (R + 1, points)."""
+    curve = uplift_curve(tops(sums, treatment))
+    rows = zip(curve.at, curve.height, strict=True)
+    return np.stack([1000.0 * np.interp(shares * at[-1], at, y) / at[-1] for at, y in rows])
+
+
+def _band(heights: Floats, level: float) -> tuple[list[float], list[float]]:
+    points = [from_replicates(column, level=level) for column in heights.T]
+    return [point.low for point in points], [point.high for point in points]

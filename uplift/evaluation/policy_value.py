@@ -5,56 +5,14 @@ makes up for the rows that do not. Valid for decisions made without looking at t
 outcomes, with the propensities of the experiment.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from uplift.arms import Arms
 from uplift.errors import ContractError
-from uplift.evaluation.checks import (
-    arms_range,
-    check_one_arm_per_unit,
-    check_rows,
-    refuse,
-)
-from uplift.evaluation.resampling import (
-    Floats,
-    Ints,
-    Keys,
-    exact_grid,
-    replicate_sums,
-    round_to,
-)
-
-NOBODY = "nobody"
-
-
-def everybody(arm_name: str) -> str:
-    """Name of the policy that gives one arm to all."""
-    return f"everybody:{arm_name}"
-
-
-@dataclass(frozen=True)
-class PolicySums:
-    """Sums of P policies over all rows, for the data (replicate 0) and R bootstrap replicates.
-
-    u = 1 / propensity where the arm drawn is the decision, else 0; z = u x outcome.
-    """
-
-    names: tuple[str, ...]  # P: nobody, everybody:<arm> for each treatment, then those given
-    n: Floats  # (R + 1,) rows
-    u: Floats  # (R + 1, P)
-    z: Floats  # (R + 1, P)
-    products: Floats  # (2 P, 2 P) sums over the data of products of any two of u and z
-    decided: Ints  # (P, K + 1) rows for which the policy decides on an arm
-
-    def index(self, policy: str) -> int:
-        """Position of a policy; an unknown name is an error that lists the known ones."""
-        if policy not in self.names:
-            raise ContractError(f"unknown policy {policy!r}; these sums hold {list(self.names)}.")
-        return self.names.index(policy)
+from uplift.evaluation.policy_sums import EVERYBODY, NOBODY, PolicySums
+from uplift.evaluation.resampling import Floats
 
 
 def ipw_value(sums: PolicySums, policy: str) -> Floats:
@@ -73,6 +31,41 @@ def hajek_value(sums: PolicySums, policy: str) -> Floats:
     value: Floats = np.full(len(sums.n), np.nan)
     np.divide(sums.z[:, at], sums.u[:, at], out=value, where=sums.u[:, at] > 0)
     return value
+
+
+def dr_value(sums: PolicySums, policy: str) -> Floats:
+    """Mean of the doubly robust scores expected + u x (outcome - expected), shape (R + 1,).
+
+    Unbiased whatever the model expects, for the propensities are known; the better it expects, the
+    steadier (Dudik, Langford and Li 2011, "Doubly robust policy evaluation and learning"). The
+    model must not have learned from these rows.
+
+    Raises:
+        ContractError: The sums were taken without a model of the outcome.
+    """
+    if sums.a is None:
+        raise ContractError(
+            "these policy sums hold no expected outcomes; give `expected` when summing, or ask for "
+            "`hajek_value`."
+        )
+    at = sums.index(policy)
+    value: Floats = (sums.z[:, at] + sums.a[:, at]) / sums.n
+    return value
+
+
+def best_constant(sums: PolicySums) -> str:
+    """The constant policy of the largest ``hajek_value`` in the data, the first among equals.
+
+    Picked by the rows that value it, so its own value flatters: whoever is set against it is
+    judged strictly.
+    """
+    constant = [name for name in sums.names if name == NOBODY or name.startswith(EVERYBODY)]
+
+    def worth(name: str) -> float:
+        value = float(hajek_value(sums, name)[0])
+        return value if math.isfinite(value) else -math.inf
+
+    return max(constant, key=worth)
 
 
 def ipw_standard_error(sums: PolicySums, policy: str, *, against: str | None = None) -> float:
@@ -120,147 +113,3 @@ def _standard_error(
     variance = combination @ sums.products @ combination / n - mean**2
     # Rounding may leave a difference of equal policies a hair below 0.
     return float(np.sqrt(max(variance, 0.0) / (n - 1)))
-
-
-@dataclass(frozen=True)
-class PolicySumsPlan:
-    """What must be known of all rows before any of them can be added up; small, and picklable."""
-
-    arms: Arms
-    given: tuple[str, ...]
-    replicates: int
-    seed: int
-    weight_grid: float
-    outcome_grid: float
-    product_grid: float
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All policies: the constant ones first."""
-        return (NOBODY, *map(everybody, self.arms.treatments), *self.given)
-
-    def add_up(
-        self, arm: Ints, outcome: Floats, propensity: Floats, decisions: Ints, keys: Keys
-    ) -> list[Floats]:
-        """Sums over some of the rows, as flat arrays to be added to those of the other rows.
-
-        Added in any order they give the same bits: rows, u and z of the data and of each
-        replicate, last the products and how many rows each policy decides on each arm.
-
-        Args:
-            arm: Arm drawn, shape (n,).
-            outcome: Shape (n,).
-            propensity: Of the arm drawn, shape (n,).
-            decisions: Of the given policies, shape (n, number of ``given``).
-            keys: Of the randomisation units, shape (n,).
-        """
-        n_arms, n_rows = len(self.arms.names), len(arm)
-        constant = np.broadcast_to(np.arange(n_arms), (n_rows, n_arms))
-        decided = np.column_stack([constant, decisions])
-        u = np.where(decided == arm[:, np.newaxis], 1.0 / propensity[:, np.newaxis], 0.0)
-        z = u * outcome[:, np.newaxis]
-        values = np.column_stack(
-            [np.ones(n_rows), round_to(u, self.weight_grid), round_to(z, self.outcome_grid)]
-        )
-        nowhere = np.zeros(n_rows, dtype=np.int64)
-        weighted = replicate_sums(
-            nowhere, values, keys, n_cells=1, replicates=self.replicates, seed=self.seed
-        )
-        columns = values[:, 1:]
-        products = np.stack(
-            [
-                round_to(columns * column[:, np.newaxis], self.product_grid).sum(axis=0)
-                for column in columns.T
-            ]
-        )
-        shares = np.stack([np.bincount(column, minlength=n_arms) for column in decided.T])
-        return [*weighted[:, 0], np.concatenate([products.ravel(), shares.ravel()])]
-
-    def finish(self, parts: Sequence[Floats]) -> PolicySums:
-        """``PolicySums`` from the parts summed over all rows."""
-        n_policies = len(self.names)
-        weighted, plain = np.stack(parts[:-1]), parts[-1]
-        return PolicySums(
-            names=self.names,
-            n=weighted[:, 0].copy(),
-            u=weighted[:, 1 : 1 + n_policies].copy(),
-            z=weighted[:, 1 + n_policies :].copy(),
-            products=plain[: 4 * n_policies**2].reshape(2 * n_policies, 2 * n_policies),
-            decided=plain[4 * n_policies**2 :].reshape(n_policies, -1).astype(np.int64),
-        )
-
-
-def policy_sums(
-    arm: npt.ArrayLike,
-    outcome: npt.ArrayLike,
-    propensity: npt.ArrayLike,
-    decisions: Mapping[str, npt.ArrayLike],
-    *,
-    arms: Arms,
-    keys: Keys | None = None,
-    replicates: int = 0,
-    seed: int = 0,
-) -> PolicySums:
-    """Sum rows for the constant policies and for the given decisions.
-
-    Args:
-        arm: Arm drawn, shape (n,).
-        outcome: Shape (n,).
-        propensity: Of the arm drawn, shape (n,), strictly between 0 and 1.
-        decisions: Arm that each policy decides on, shape (n,), by the policy's name.
-        arms: Of the campaign; every one must have rows.
-        keys: ``uplift.hashing.hash_keys`` of the randomisation unit; None makes each row its own.
-        replicates: R, of the Poisson bootstrap: the weights of ``ranked_sums`` with this seed.
-        seed: Of the bootstrap.
-
-    Examples:
-        >>> sums = policy_sums([0, 1, 0, 1], [0.0, 1.0, 1.0, 1.0], [0.5] * 4,
-        ...                    {"model": [1, 1, 0, 0]}, arms=Arms(("none", "coupon")))
-        >>> [float(hajek_value(sums, name)[0]) for name in sums.names]
-        [0.5, 1.0, 1.0]
-    """
-    drawn = np.asarray(arm, dtype=np.int64)
-    observed = np.asarray(outcome, dtype=np.float64)
-    chance = np.asarray(propensity, dtype=np.float64)
-    units = np.arange(len(drawn), dtype=np.uint64) if keys is None else keys
-    n_arms = len(arms.names)
-    check_rows(drawn, n_arms=n_arms, outcome=observed, propensity=chance, keys=units)
-    if keys is not None:
-        check_one_arm_per_unit(units, drawn)
-    decided = np.empty((len(drawn), len(decisions)), dtype=np.int64)
-    for column, (name, decision) in enumerate(decisions.items()):
-        decided[:, column] = decision
-        outside = decided[:, column][~np.isin(decided[:, column], np.arange(n_arms))]
-        refuse(f"policy {name!r}: arm", outside, len(drawn), way_out=arms_range(n_arms))
-    plan = plan_policies(
-        arms,
-        tuple(decisions),
-        n_rows=len(drawn),
-        largest_weight=float((1.0 / chance).max()),
-        largest_outcome=float(np.abs(observed / chance).max()),
-        replicates=replicates,
-        seed=seed,
-    )
-    return plan.finish(plan.add_up(drawn, observed, chance, decided, units))
-
-
-def plan_policies(
-    arms: Arms,
-    given: tuple[str, ...],
-    *,
-    n_rows: int,
-    largest_weight: float,
-    largest_outcome: float,
-    replicates: int,
-    seed: int,
-) -> PolicySumsPlan:
-    """A plan whose sums are exact: ``largest_*`` are those of u and of |z| over all rows."""
-    return PolicySumsPlan(
-        arms=arms,
-        given=given,
-        replicates=replicates,
-        seed=seed,
-        weight_grid=exact_grid(largest_weight, n_rows),
-        outcome_grid=exact_grid(largest_outcome, n_rows),
-        product_grid=exact_grid(max(largest_weight, largest_outcome) ** 2, n_rows),
-    )

@@ -40,6 +40,7 @@ class RankedSums:
     rows: Ints  # (B, K + 1) unweighted head counts
     priority: Floats  # (B,) mean priority of the block's rows, all arms together
     outcome_is_binary: bool
+    cuts: Floats | None = None  # (B - 1,) where blocks begin, ascending; None if nobody knows rows
 
     def __post_init__(self) -> None:
         shapes_fit = (
@@ -94,7 +95,7 @@ class RankedSumsPlan:
         and of each replicate, last plain row counts and priorities; each by block, arm and value.
         """
         n_blocks = len(self.cuts) + 1
-        block = n_blocks - 1 - np.searchsorted(self.cuts, priority, side="right")
+        block = block_of(priority, self.cuts)
         cells = block * self.n_arms + arm
         n_cells = n_blocks * self.n_arms
         values = np.column_stack(
@@ -109,15 +110,21 @@ class RankedSumsPlan:
 
     def finish(self, parts: Sequence[Floats]) -> RankedSums:
         """``RankedSums`` from the parts summed over all rows."""
-        sums = np.stack(parts).reshape(self.replicates + 2, -1, self.n_arms, 2)
-        rows, priority = sums[-1, :, :, 0], sums[-1, :, :, 1]
+        shaped = [part.reshape(-1, self.n_arms, 2) for part in parts]
+        rows, priority = shaped[-1][:, :, 0], shaped[-1][:, :, 1]
         return RankedSums(
-            n=sums[:-1, :, :, 0].copy(),
-            y=sums[:-1, :, :, 1].copy(),
+            n=np.stack([sums[:, :, 0] for sums in shaped[:-1]]),
+            y=np.stack([sums[:, :, 1] for sums in shaped[:-1]]),
             rows=rows.astype(np.int64),
             priority=priority.sum(axis=1) / rows.sum(axis=1),
             outcome_is_binary=self.outcome_is_binary,
+            cuts=self.cuts,
         )
+
+
+def block_of(priority: Floats, cuts: Floats) -> Ints:
+    """The block of each row, 0 for the best."""
+    return np.asarray(len(cuts) - np.searchsorted(cuts, priority, side="right"), dtype=np.int64)
 
 
 def is_sampled(priority: Floats, keys: Keys, n_rows: int) -> npt.NDArray[np.bool_]:
@@ -133,7 +140,7 @@ def is_sampled(priority: Floats, keys: Keys, n_rows: int) -> npt.NDArray[np.bool
 
 
 def cut_points(
-    sample: Floats, max_blocks: int | None, distinct_priorities: Callable[[], Floats]
+    sample: Floats, max_blocks: int, distinct_priorities: Callable[[], Floats]
 ) -> Floats:
     """Where blocks begin: at every distinct priority if they are few, else at quantiles.
 
@@ -141,15 +148,15 @@ def cut_points(
 
     Args:
         sample: Priorities of the sampled rows.
-        max_blocks: The most blocks there may be; None for one per distinct priority.
+        max_blocks: The most blocks there may be.
         distinct_priorities: Asked only if the sample does not already show too many.
 
     Returns:
         Ascending, without the lowest block's own beginning; shape (B - 1,).
     """
-    if max_blocks is None or len(np.unique(sample)) <= max_blocks:
+    if len(np.unique(sample)) <= max_blocks:
         distinct = np.unique(distinct_priorities())
-        if max_blocks is None or len(distinct) <= max_blocks:
+        if len(distinct) <= max_blocks:
             return np.asarray(distinct[1:], dtype=np.float64)
     ordered = np.sort(sample)
     at = np.arange(1, max_blocks) * len(ordered) // max_blocks
@@ -206,9 +213,18 @@ def ranked_sums(
     check_rows(drawn, n_arms=n_arms, priority=ranked, outcome=observed, weight=weights, keys=units)
     if keys is not None and one_arm_per_unit:
         check_one_arm_per_unit(units, drawn)
-    sample = ranked[is_sampled(ranked, units, len(ranked))]
+    if max_blocks is None:
+        # Rows in order find their own block at once, others by a walk through memory.
+        order = np.argsort(ranked)
+        ranked, drawn, observed, weights, units = (
+            column[order] for column in (ranked, drawn, observed, weights, units)
+        )
+        cuts = ranked[1:][ranked[1:] != ranked[:-1]]
+    else:
+        sample = ranked[is_sampled(ranked, units, len(ranked))]
+        cuts = cut_points(sample, max_blocks, lambda: ranked)
     plan = RankedSumsPlan(
-        cuts=cut_points(sample, max_blocks, lambda: ranked),
+        cuts=cuts,
         n_arms=n_arms,
         replicates=replicates,
         seed=seed,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from uplift.arms import CONTROL, Arms
 from uplift.errors import ContractError
 from uplift.evaluation import metrics
-from uplift.evaluation.policy_value import PolicySums, hajek_value, ipw_value
+from uplift.evaluation.policy_sums import PolicySums
+from uplift.evaluation.policy_value import best_constant, dr_value, hajek_value, ipw_value
 from uplift.evaluation.ranked_sums import RankedSums
 from uplift.evaluation.resampling import Floats
 from uplift.evaluation.uncertainty import from_replicates
@@ -26,6 +27,9 @@ DEFINITIONS = {
     "value": "Mean outcome per unit had the policy decided for everybody: rows whose arm is the "
     "decision, weighted by 1/propensity (Hajek).",
     "ipw_value": "The same, divided by all rows instead of the summed weights (Horvitz-Thompson).",
+    "dr_value": "The same from doubly robust scores: what the model expects of the decision, put "
+    "right by the rows that match it. Unbiased whatever the model, and often the steadiest.",
+    "best_constant": "The one arm for everybody that was worth most in these rows.",
     "difference": "Value of the first policy minus value of the second on the same replicates.",
     "interval": "low and high bound a percentile interval of the Poisson bootstrap by "
     "randomisation unit, at the level given; null where the data cannot say.",
@@ -59,7 +63,9 @@ def evaluate(
             treatments: {<arm>: {rows: {treated, control}, ate: {...}, autoc: {...},
                 rate_qini: {...}, radcliffe_q: {...}, qini_auc: {...} or null,
                 uplift_by_bin: [{bin, predicted, measured: {...}}, ...]}}
-            policies: {<policy>: {value: {...}, ipw_value: {...}, shares: {<arm>: share}}}
+            policies: {<policy>: {value: {...}, ipw_value: {...}, dr_value: {...} or null,
+                shares: {<arm>: share}}}
+            best_constant: name of a policy
             differences: [{policy, against, value: {...}}, ...] given policies against all before
             definitions: {<name>: words}
     """
@@ -77,6 +83,7 @@ def evaluate(
             for number, (name, sums) in enumerate(zip(arms.treatments, rankings, strict=True), 1)
         },
         "policies": {name: _policy(policies, name, arms, level) for name in policies.names},
+        "best_constant": best_constant(policies),
         "differences": _differences(policies, arms.n_treatments + 1, level),
         "definitions": DEFINITIONS,
     }
@@ -109,6 +116,7 @@ def _policy(sums: PolicySums, policy: str, arms: Arms, level: float) -> Document
     return {
         "value": _estimate(hajek_value(sums, policy), level),
         "ipw_value": _estimate(ipw_value(sums, policy), level),
+        "dr_value": None if sums.a is None else _estimate(dr_value(sums, policy), level),
         "shares": {
             name: float(rows / decided.sum())
             for name, rows in zip(arms.names, decided, strict=True)

@@ -62,11 +62,41 @@ def from_replicates(values: Floats, *, level: float) -> Estimate:
     return Estimate(float(values[0]), float(low), float(high), float(drawn.std(ddof=1)))
 
 
+def where_something_happened(values: Floats, *, level: float) -> Estimate:
+    """As ``from_replicates``, but an interval without width is not a number.
+
+    For a small group of rows: where none of them had an event, every replicate says 0, which is no
+    proof of anything. (Of n rows, an event in one of n / 3 would be missed once in twenty times.)
+    """
+    found = from_replicates(values, level=level)
+    if found.standard_error == 0.0:
+        return Estimate(found.estimate, math.nan, math.nan, math.nan)
+    return found
+
+
 def from_standard_error(estimate: float, standard_error: float, *, level: float) -> Estimate:
     """A normal interval; for means of many rows."""
     _check_level(level)
     reach = NormalDist().inv_cdf((1 + level) / 2) * standard_error
     return Estimate(estimate, estimate - reach, estimate + reach, standard_error)
+
+
+def wald_statistic(values: Floats) -> float:
+    """How far several numbers together are from 0, in the replicates' covariance: chi squared.
+
+    Of q degrees of freedom if all are 0; valid with many more replicates than numbers. Not a number
+    where the data cannot say.
+
+    Args:
+        values: Of q numbers per replicate, shape (R + 1, q), the data's first.
+    """
+    drawn = values[1:][np.isfinite(values[1:]).all(axis=1)]
+    if len(drawn) <= values.shape[1] + 1 or not np.isfinite(values[0]).all():
+        return math.nan
+    covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
+    if np.linalg.matrix_rank(covariance, hermitian=True) < len(covariance):
+        return math.nan
+    return float(values[0] @ np.linalg.solve(covariance, values[0]))
 
 
 def difference_in_means(

@@ -4,12 +4,10 @@ It is self-contained: no script, no font, no picture from elsewhere. Whatever a 
 and features is text there, never markup.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from uplift.config import ExperimentChecks
 from uplift.experiment.checks.base import Check, Verdict
@@ -24,8 +22,7 @@ from uplift.experiment.figures import (
 )
 from uplift.experiment.observational import ObservationalReport
 from uplift.experiment.report import ExperimentReport
-
-_IN_BACKTICKS = re.compile(r"`([^`]+)`")
+from uplift.pages.html import environment
 
 _HEADLINES: Mapping[Verdict, tuple[str, str]] = {
     "pass": (
@@ -103,14 +100,6 @@ def render_page(report: ExperimentReport, *, limits: ExperimentChecks) -> str:
         report: What was found.
         limits: Where doubt begins, for the figures.
     """
-    environment = Environment(
-        loader=PackageLoader("uplift.experiment"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figures=_figures, sentence=_sentence)
     headline, meaning = _HEADLINES[report.verdict]
     if report.study is not None and report.verdict == "warn":
         headline, meaning = _STUDY_HEADLINE
@@ -120,18 +109,22 @@ def render_page(report: ExperimentReport, *, limits: ExperimentChecks) -> str:
             "as unproven."
         )
     questions = [_Question(check, CHECKS[check.name]) for check in report.checks]
-    return environment.get_template("experiment.html").render(
-        report=report,
-        headline=headline,
-        meaning=meaning,
-        doubts=[question for question in questions if question.check.verdict != "pass"],
-        passed=[question for question in questions if question.check.verdict == "pass"],
-        n_units=sum(report.n_units),
-        outcomes=list(_outcomes(report)),
-        balance=_balance(report, limits),
-        propensities=_propensities(report),
-        study=_study(report.study, limits),
-        definitions=DEFINITIONS,
+    return (
+        environment("uplift.experiment")
+        .get_template("experiment.html")
+        .render(
+            report=report,
+            headline=headline,
+            meaning=meaning,
+            doubts=[question for question in questions if question.check.verdict != "pass"],
+            passed=[question for question in questions if question.check.verdict == "pass"],
+            n_units=sum(report.n_units),
+            outcomes=list(_outcomes(report)),
+            balance=_balance(report, limits),
+            propensities=_propensities(report),
+            study=_study(report.study, limits),
+            definitions=DEFINITIONS,
+        )
     )
 
 
@@ -163,28 +156,3 @@ def _study(study: ObservationalReport | None, limits: ExperimentChecks) -> _Stud
         overlap=[Markup(overlap_svg(study, k=k)) for k in range(1, len(study.arms.names))],
         balance=Markup(adjusted_balance_svg(study, warn=limits.imbalance_warn)),
     )
-
-
-def _sentence(text: str) -> Markup:
-    """With a capital and a full stop; what stands in backticks is code, all of it escaped.
-
-    Examples:
-        >>> _sentence("`age` is < 3")
-        Markup('<code>age</code> is &lt; 3.')
-    """
-    whole = f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(whole))))
-
-
-def _figures(value: float) -> str:
-    """Three significant digits without an exponent where that stays readable.
-
-    Examples:
-        >>> _figures(0.0123456), _figures(1234.5), _figures(1e-7), _figures(float("nan"))
-        ('0.0123', '1,234', '1e-07', 'unknown')
-    """
-    if value != value:
-        return "unknown"
-    if abs(value) >= 1000.0:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

@@ -9,10 +9,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from uplift.hashing import hash_keys
+from uplift.spark.blocks import in_large_pieces
 
 Floats = npt.NDArray[np.float64]
 
 _SCHEMA = "part int, sums binary"
+_ROWS_AT_ONCE = 200_000  # sums are as large whatever is added up, so it should be worth it
 
 
 def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]]) -> list[Floats]:
@@ -24,10 +26,14 @@ def add_up(frame: DataFrame, parts_of: Callable[[pa.RecordBatch], list[Floats]])
 
     def partition_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         totals: list[Floats] = []
-        for batch in batches:
-            if batch.num_rows:
-                parts = parts_of(batch)
-                totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
+        for table in in_large_pieces(batches, _ROWS_AT_ONCE):
+            [batch] = table.combine_chunks().to_batches()
+            parts = parts_of(batch)
+            totals = (
+                [np.add(a, b, out=a) for a, b in zip(totals, parts, strict=True)]
+                if totals
+                else parts
+            )
         if totals:
             yield pa.RecordBatch.from_arrays(
                 [

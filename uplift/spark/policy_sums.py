@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 
 from uplift.arms import Arms
 from uplift.columns import ARM, CLUSTER_ID, PROPENSITY
-from uplift.evaluation.policy_value import PolicySums, plan_policies
+from uplift.evaluation.policy_sums import PolicySums, plan_policies
 from uplift.spark.contracts import column
 from uplift.spark.evaluation_rows import (
     OUTCOME,
@@ -23,6 +23,7 @@ def policy_sums(
     *,
     outcome: str,
     arms: Arms,
+    expected: str | None = None,
     replicates: int,
     seed: int,
 ) -> PolicySums:
@@ -36,6 +37,8 @@ def policy_sums(
         decisions: Columns of decided arms (int); the column's name becomes the policy's.
         outcome: Name of the outcome's column.
         arms: Of the campaign; every one must have rows.
+        expected: Column with what a model expects of every arm (array<double>, control first), for
+            ``dr_value``; the model must not have learned from these rows.
         replicates: R, of the Poisson bootstrap by ``cluster_id``.
         seed: Of the bootstrap; with that of ``ranked_sums`` the replicates are the same.
 
@@ -50,9 +53,18 @@ def policy_sums(
     further = {
         name: column(decision).cast("int") for name, decision in zip(names, decisions, strict=True)
     }
+    means: tuple[str, ...] = ()
+    if expected is not None:
+        means = tuple(f"expected_{arm}" for arm in range(len(arms.names)))
+        further |= {name: column(expected)[arm].cast("double") for arm, name in enumerate(means)}
     rows = evaluation_rows(frame, outcome, further)
     labels = [f"policy {decision!r}: arm" for decision in decisions]
-    extremes = survey(rows, n_arms=len(arms.names), decisions=dict(zip(names, labels, strict=True)))
+    extremes = survey(
+        rows,
+        n_arms=len(arms.names),
+        finite=means,
+        decisions=dict(zip(names, labels, strict=True)),
+    )
     check_one_arm_per_cluster(frame)
     plan = plan_policies(
         arms,
@@ -60,6 +72,7 @@ def policy_sums(
         n_rows=extremes.n_rows,
         largest_weight=extremes.largest_weight,
         largest_outcome=extremes.largest_outcome,
+        largest_expected=max(map(extremes.largest.__getitem__, means)) if means else None,
         replicates=replicates,
         seed=seed,
     )
@@ -74,6 +87,7 @@ def policy_sums(
             floats(batch, PROPENSITY),
             decided,
             keys(batch, CLUSTER_ID),
+            np.column_stack([floats(batch, name) for name in means]) if means else None,
         )
 
     return plan.finish(add_up(rows, parts_of))

@@ -1,7 +1,7 @@
 """The rows a learner learns from, brought to the driver in one order whatever Spark did."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from uplift import columns
 from uplift.errors import ContractError
 from uplift.features.encoder import FeatureEncoder, fit_encoder
 from uplift.features.spec import FeatureColumn
+from uplift.learners.data import TrainingData
 from uplift.spark.contracts import column, require_columns, require_values
 from uplift.spark.hashing import hash_uniform
 
@@ -42,6 +43,29 @@ class TrainingRows:
     propensities: Vector | None
     outcomes: Mapping[str, Vector]
     n_available: int
+
+    def data(self, outcome: str) -> TrainingData:
+        """What a learner of one outcome takes."""
+        return TrainingData(
+            self.features,
+            self.arm,
+            self.outcomes[outcome],
+            self.propensity,
+            cluster=self.cluster,
+            propensities=self.propensities,
+        )
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> "TrainingRows":
+        """The chosen rows, rows of shape (n,), with the encoder of all."""
+        return replace(
+            self,
+            features=self.features[rows],
+            arm=self.arm[rows],
+            propensity=self.propensity[rows],
+            cluster=self.cluster[rows],
+            propensities=None if self.propensities is None else self.propensities[rows],
+            outcomes={name: values[rows] for name, values in self.outcomes.items()},
+        )
 
 
 def training_rows(

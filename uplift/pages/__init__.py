@@ -1,0 +1,1 @@
+"""What all pages share: style, words, and pictures that stand inside them."""
