@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import contract, errors, routes
+from serving.console import pages
 from serving.door import Door
 from serving.opening import Office
 from uplift import __version__
@@ -42,5 +43,7 @@ def create_app(office: Office) -> FastAPI:
         log_requests=office.settings.log_requests,
     )
     app.include_router(routes.router)
+    app.include_router(pages.router)
+    app.add_exception_handler(pages.SignInNeededError, pages.ask_to_sign_in)
     contract.install(app, needs_key=not office.gate.is_open, service_of=lambda: office.desk.service)
     return app

@@ -161,6 +161,11 @@ class KeyRing:
             return None
         return key
 
+    def may(self, key_id: str, scope: Scope) -> bool:
+        """Whether the key of this id still stands and is good for ``scope``."""
+        key = self._current().get(key_id)
+        return key is not None and scope in key.scopes and not key.has_expired(datetime.now(UTC))
+
     def _current(self) -> Mapping[str, Key]:
         now = self._clock()
         if now - self._looked >= _LOOK_SECONDS:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.access import Gate
+from serving.console.session import Sessions
 from serving.desk import Desk
 from serving.door import Traffic
 from serving.exporting import ExportDesk
@@ -46,7 +47,10 @@ class Office:
         self.settings: Serving = serving
         self.metrics, self.traffic = Metrics(), Traffic()
         ring = KeyRing(serving.keys.file or workspace.keys)
-        self.gate = Gate(None if ring.is_empty else ring, Rates(serving.keys.requests_per_second))
+        needed = None if ring.is_empty else ring
+        self.workspace = workspace
+        self.sessions = Sessions(workspace.console_secret, needed)
+        self.gate = Gate(needed, Rates(serving.keys.requests_per_second))
         self.runs = Runs(
             workspace.published,
             config.campaign,

@@ -80,6 +80,11 @@ class Workspace:
         return self.root / "exports"
 
     @property
+    def console_secret(self) -> Path:
+        """What seals the cookies of the console."""
+        return self.root / "console.secret"
+
+    @property
     def suppressions(self) -> Path:
         """Customers who asked to be left alone."""
         return self.root / "suppressions.sqlite"

@@ -1,0 +1,1 @@
+"""Pages for marketers, served beside the API: what the night says, and audiences cut from it."""
