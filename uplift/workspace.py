@@ -27,6 +27,10 @@ class Workspace:
         """A report as one HTML page for people, beside the document."""
         return self.root / "reports" / f"{name}.html"
 
+    def metrics(self, name: str) -> Path:
+        """Numbers in Prometheus' text format, for a textfile collector that watches the folder."""
+        return self.root / "metrics" / f"{name}.prom"
+
     @property
     def model(self) -> Path:
         """The champion's bundle as last pulled from the registry by a job."""

@@ -3,6 +3,7 @@
 from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.nightly import Monitoring, Online, Publishing, RedisSettings
 from uplift.config.section import Section
 from uplift.config.sections import (
     Aggregate,
@@ -40,10 +41,14 @@ __all__ = [
     "FlatLog",
     "Forest",
     "Inputs",
+    "Monitoring",
     "Observational",
+    "Online",
     "PolicyRules",
+    "Publishing",
     "RatioFeature",
     "RawInputs",
+    "RedisSettings",
     "Section",
     "Segments",
     "Serving",

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from uplift.arms import Arms, arms_of
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.inputs import Inputs
+from uplift.config.nightly import Monitoring, Online, Publishing
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
 from uplift.config.training import Training
 from uplift.errors import ContractError
@@ -206,5 +207,8 @@ class Config(Section):
     tracking: Tracking
     spark: SparkSettings
     export: Export
+    publishing: Publishing
+    online: Online
+    monitoring: Monitoring
     serving: Serving
     simulation: Simulation | None = None
