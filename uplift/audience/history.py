@@ -12,7 +12,6 @@ from uplift.audience.snapshot import (
     Snapshot,
     current,
     point_to,
-    publishing,
     remove_run,
     run_ids,
     run_of,
@@ -59,31 +58,29 @@ def release(root: Path, run_id: str, *, keep: int) -> list[str]:
     return gone
 
 
-def roll_back(root: Path, to: str | None = None) -> tuple[str, str]:
-    """Point readers to an older run, by default the one before the current; delete nothing.
+def run_before(root: Path, to: str | None = None) -> tuple[str, str]:
+    """The run that readers use, and the undamaged one to roll back to.
 
-    Returns:
-        The run that readers used, and the one that they use now.
+    Args:
+        root: The folder ``published``.
+        to: The run to go to; None: the one that readers used before the current.
 
     Raises:
         ContractError: There is no such run, or it is damaged.
     """
-    with publishing(root):
-        now = current(root).run_id
-        used = history(root)
-        if to is None:
-            older = used[: used.index(now)] if now in used else used
-            if not older:
-                raise ContractError(
-                    f"no run came before {now} that is still kept. Raise `publishing.keep_runs` "
-                    "for next time, or publish again with jobs.publish_snapshot."
-                )
-            to = older[-1]
-        if to not in run_ids(root):
-            raise ContractError(f"run {to!r} is not kept; these are: {', '.join(run_ids(root))}.")
-        run_of(root, to).verify()
-        point_to(root, to)
-        return now, to
+    now, used = current(root).run_id, history(root)
+    if to is None:
+        older = used[: used.index(now)] if now in used else used
+        if not older:
+            raise ContractError(
+                f"no run that readers used before {now} is kept. Raise `publishing.keep_runs` for "
+                "next time, or publish again with jobs.publish_snapshot."
+            )
+        to = older[-1]
+    if to not in run_ids(root):
+        raise ContractError(f"run {to!r} is not kept; these are: {', '.join(run_ids(root))}.")
+    run_of(root, to).verify()
+    return now, to
 
 
 def snapshot_before(root: Path, as_of: datetime) -> Snapshot | None:

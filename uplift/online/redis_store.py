@@ -14,23 +14,21 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from uplift import columns
 from uplift.errors import ConfigError, ContractError
-from uplift.features.encoder import FeatureEncoder
+from uplift.online.rows import FLOAT, Row
 from uplift.online.store import OnlineCustomer
 
 if TYPE_CHECKING:
     from redis import Redis
 
-_FLOAT = np.dtype("<f8")
 _ROWS_PER_BUCKET = 256  # so many customers share a key
-_COMMANDS_AT_ONCE = 2_000  # per pipeline: bounds the memory of both sides
+_ROWS_AT_ONCE = 20_000  # per pipeline: bounds the memory of both sides
+_COMMANDS_AT_ONCE = 2_000
 _WAY_OUT = "Load it again with jobs.load_online_store."
 
 
@@ -78,25 +76,22 @@ class RedisVersions:
         self._client.hset(self._versions, run_id, version.to_text())
         return version
 
-    def fill(
-        self, run_id: str, version: Version, batches: Iterable[pa.RecordBatch], encoder: FeatureEncoder
-    ) -> int:
-        """Load batches of customers, in pipelines; any order, any number of processes.
+    def fill(self, run_id: str, version: Version, rows: Iterable[Row]) -> int:
+        """Load customers, in pipelines; in any order, from any number of processes.
 
-        Loading a batch twice changes nothing, so a task may be tried again.
+        Loading a customer twice changes nothing, so a task may be tried again.
 
         Returns:
             The number of rows sent.
         """
         sent = 0
+        remaining = iter(rows)
         with self._client.pipeline(transaction=False) as pipeline:
-            for batch in batches:
-                for bucket, rows in _by_bucket(batch, encoder, version.buckets).items():
-                    pipeline.hset(self._bucket(run_id, bucket), mapping=cast(dict[str | bytes, bytes], rows))
-                    if len(pipeline) >= _COMMANDS_AT_ONCE:
-                        pipeline.execute()
-                sent += batch.num_rows
-            pipeline.execute()
+            while some := list(islice(remaining, _ROWS_AT_ONCE)):
+                for bucket, mapping in _by_bucket(some, version.buckets).items():
+                    pipeline.hset(self._bucket(run_id, bucket), mapping=mapping)
+                pipeline.execute()
+                sent += len(some)
         return sent
 
     def swap(self, run_id: str, version: Version, *, keep_seconds: int) -> None:
@@ -207,7 +202,7 @@ class RedisStore:
             found = self._versions.read(self._run_id, unit_id, self._version.buckets)
         if found is None:
             return None
-        return OnlineCustomer(np.frombuffer(found, dtype=_FLOAT, offset=1), found[0] == 1)
+        return OnlineCustomer(np.frombuffer(found, dtype=FLOAT, offset=1), found[0] == 1)
 
     def close(self) -> None:
         """Let go of the connections. A second call does nothing."""
@@ -254,18 +249,11 @@ def answering() -> Iterator[None]:
         ) from error
 
 
-def _by_bucket(
-    batch: pa.RecordBatch, encoder: FeatureEncoder, buckets: int
-) -> dict[int, dict[str, bytes]]:
-    features = encoder.encode(batch).astype(_FLOAT, copy=False)
-    # Permission that is not known is no permission.
-    contactable = pc.fill_null(batch.column(columns.CONTACTABLE), False).to_pylist()
-    found: dict[int, dict[str, bytes]] = {}
-    for unit_id, may, row in zip(
-        batch.column(columns.UNIT_ID).to_pylist(), contactable, features, strict=True
-    ):
-        rows = found.setdefault(_bucket_of(unit_id, buckets), {})
-        rows[unit_id] = bytes([may]) + row.tobytes()
+def _by_bucket(rows: Iterable[Row], buckets: int) -> dict[int, dict[str | bytes, bytes]]:
+    found: dict[int, dict[str | bytes, bytes]] = {}
+    for unit_id, contactable, features in rows:
+        bucket = found.setdefault(_bucket_of(unit_id, buckets), {})
+        bucket[unit_id] = bytes([contactable]) + features
     return found
 
 

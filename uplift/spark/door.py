@@ -49,10 +49,23 @@ def run_plain_job(doc: str, run: Callable[[Config], None], argv: Sequence[str] |
         0; 2 after an ``UpliftError``, whose sentence went to stderr; 130 after an interrupt. Any
         other exception is a bug and keeps its traceback.
     """
-    options = _parser(doc).parse_args(argv)
+    return run_with_options(doc, lambda config, _: run(config), argv)
+
+
+def run_with_options(
+    doc: str,
+    run: Callable[[Config, argparse.Namespace], None],
+    argv: Sequence[str] | None,
+    *,
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> int:
+    """The same for a job with options of its own, which it gets beside the config."""
+    parser = _parser(doc)
+    add_options(parser)
+    options = parser.parse_args(argv)
     configure_logging()
     try:
-        run(_config(options))
+        run(_config(options), options)
     except UpliftError as error:
         if options.traceback:
             traceback.print_exc(file=sys.stderr)
