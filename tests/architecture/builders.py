@@ -31,6 +31,7 @@ RANK: Mapping[str, int] = {
     "uplift.tracking": 4,
     "uplift.audience": 4,
     "uplift.online": 4,
+    "uplift.batch": 4,
     "jobs": 5,
     "serving": 5,
 }
@@ -52,7 +53,8 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "uvicorn": ("serving",),
     "duckdb": ("uplift/audience",),
     "matplotlib": ("uplift/evaluation/figures.py", "uplift/experiment/figures.py"),
-    "jinja2": ("uplift/experiment/page.py",),
+    "jinja2": ("uplift/experiment/page.py", "uplift/batch/page.py"),
+    "redis": ("uplift/online",),
     "yaml": ("uplift/config",),
 }
 

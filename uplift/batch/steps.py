@@ -36,8 +36,8 @@ class Step:
         reads: Files and folders of the workspace, known by content.
         watches: Inputs of the campaign from outside, known by names, sizes and times.
         writes: What it leaves in the workspace.
-        rows_in: The table whose rows go in, where there is one.
-        rows_out: The table whose rows come out.
+        rows_in: Counts the rows that go in; None where they are not counted.
+        rows_out: Counts the rows that came out.
         holds: Whether what it did outside of files still holds, such as a pointer or a server.
     """
 
@@ -47,8 +47,8 @@ class Step:
     reads: tuple[Path, ...] = ()
     watches: tuple[str, ...] = ()
     writes: tuple[Path, ...] = ()
-    rows_in: Path | None = None
-    rows_out: Path | None = None
+    rows_in: Callable[[], int | None] = field(default=lambda: None)
+    rows_out: Callable[[], int | None] = field(default=lambda: None)
     holds: Callable[[], bool] = field(default=lambda: True)
 
 
