@@ -28,9 +28,10 @@ from uplift.config import Config
 from uplift.errors import UpliftError, VersionMismatchError
 from uplift.learners.model import load_model
 from uplift.logs import event
-from uplift.online.redis_store import RedisVersions, answering, connect
+from uplift.online.redis_client import answering, connect
+from uplift.online.redis_versions import RedisSender, RedisVersions
 from uplift.spark.door import run_job
-from uplift.spark.online import fill_redis
+from uplift.spark.online import send_partitions
 from uplift.spark.tables import read_table
 from uplift.workspace import Workspace, read_document
 
@@ -54,9 +55,7 @@ def run(spark: SparkSession, config: Config) -> None:
     if config.online.store == "redis":
         load_redis(spark, config, snapshot)
     with publishing(workspace.published):
-        gone = release(
-            workspace.published, snapshot.run_id, keep=config.publishing.keep_runs
-        )
+        gone = release(workspace.published, snapshot.run_id, keep=config.publishing.keep_runs)
     event(log, "pointer.moved", run_id=snapshot.run_id, runs_deleted=len(gone))
 
 
@@ -115,14 +114,16 @@ def load_redis(spark: SparkSession, config: Config, snapshot: Snapshot) -> None:
             features=tuple(encoder.names),
             customers=snapshot.facts.rows["customers"],
         )
-    sent = fill_redis(
-        features,
-        encoder,
-        settings,
+    sender = RedisSender(
+        url=settings.url,
+        timeout_seconds=settings.timeout_seconds,
         campaign_id=campaign_id,
         run_id=snapshot.run_id,
         version=version,
+        encoder=encoder,
     )
+    names = [columns.UNIT_ID, columns.CONTACTABLE, *encoder.names]
+    sent = send_partitions(features, names, sender)
     with answering():
         versions.swap(snapshot.run_id, version, keep_seconds=settings.keep_seconds)
     event(

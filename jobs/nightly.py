@@ -37,7 +37,7 @@ from uplift.batch.report import Night, SegmentRow, segment_rows
 from uplift.batch.steps import Receipts, Step, selected
 from uplift.batch.walk import Done, forecast, walk
 from uplift.config import Config
-from uplift.errors import ConfigError, UpliftError
+from uplift.errors import UpliftError
 from uplift.logs import event
 from uplift.monitoring.prometheus import Gauge, exposition
 from uplift.spark.door import run_with_options
@@ -236,7 +236,10 @@ def metrics(night: Night) -> str:
             Gauge(
                 "uplift_segment_customers",
                 "Customers of each segment in the run that readers use.",
-                [({**campaign, "segment": row.name}, float(row.customers)) for row in night.segments],
+                [
+                    ({**campaign, "segment": row.name}, float(row.customers))
+                    for row in night.segments
+                ],
             ),
             Gauge(
                 "uplift_expected_spend_euros",
@@ -261,7 +264,9 @@ def _day(text: str) -> date:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run-date", type=_day, metavar="DAY", help="over `run_date` of the config")
+    parser.add_argument(
+        "--run-date", type=_day, metavar="DAY", help="over `run_date` of the config"
+    )
     parser.add_argument("--from", dest="first", metavar="STEP", help="leave out the steps before")
     parser.add_argument(
         "--only", action="append", default=[], metavar="STEP", help="this step; repeat it for more"

@@ -20,7 +20,8 @@ from uplift.audience.history import run_before
 from uplift.audience.snapshot import point_to, publishing, run_of
 from uplift.config import Config
 from uplift.logs import event
-from uplift.online.redis_store import RedisVersions, answering, connect
+from uplift.online.redis_client import answering, connect
+from uplift.online.redis_versions import RedisVersions
 from uplift.online.sqlite import SqliteStore
 from uplift.spark.door import run_with_options
 from uplift.workspace import Workspace

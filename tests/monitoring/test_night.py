@@ -10,13 +10,15 @@ from uplift.monitoring.migration import Migration
 from uplift.monitoring.night import Drift, NightReport, Observed, judge_night
 from uplift.monitoring.prometheus import Gauge, exposition
 
+SEGMENTS = ("persuadable", "sure_thing")
 STAY = {("persuadable", "persuadable"): 400, ("sure_thing", "sure_thing"): 600}
 EVEN = np.array([[500, 500, 0], [250, 750, 0]])
 
 
 def limits(**changes: object) -> Monitoring:
     files = [ROOT / "conf/base.yaml", ROOT / "conf/campaigns/coupon.yaml"]
-    return load_config(files).monitoring.model_copy(update=changes)
+    standard = load_config(files, ["monitoring.psi_fail=0.25"]).monitoring
+    return standard.model_copy(update=changes)
 
 
 def night(**changes: object) -> Observed:
@@ -25,7 +27,7 @@ def night(**changes: object) -> Observed:
     quiet = Observed(
         features=Drift(("age", "visits"), EVEN, EVEN),
         scores=Drift(("conversion", "uplift"), EVEN, EVEN),
-        migration=Migration.of(STAY),
+        migration=Migration.of(SEGMENTS, STAY),
         holdout=group,
         others=group,
     )
@@ -49,7 +51,8 @@ def test_the_first_night_is_not_asked_what_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"), [([600, 400, 0], "pass"), ([670, 330, 0], "warn"), ([800, 200, 0], "fail")]
+    ("found", "verdict"),
+    [([600, 400, 0], "pass"), ([670, 330, 0], "warn"), ([800, 200, 0], "fail")],
 )
 def test_drift_is_graded_and_named(found: list[int], verdict: str) -> None:
     drifted = Drift(("age", "visits"), EVEN, np.array([found, [250, 750, 0]]))
@@ -74,7 +77,8 @@ def test_a_single_score_that_is_no_number_is_refused() -> None:
 def test_a_fifth_fewer_customers_than_last_night_is_refused() -> None:
     fewer = STAY | {("sure_thing", "sure_thing"): 350, ("sure_thing", None): 250}
     report = judge_night(
-        night(migration=Migration.of(fewer)), limits(segment_share_fail=1, segment_share_warn=1)
+        night(migration=Migration.of(SEGMENTS, fewer)),
+        limits(segment_share_fail=1, segment_share_warn=1),
     )
     assert verdicts(report) == {"volume": "fail"}
     assert "750 customers, last night there were 1,000: -25.0%" in report.checks[5].message
@@ -86,7 +90,7 @@ def test_a_segment_that_grows_by_eleven_points_is_refused() -> None:
         ("sure_thing", "sure_thing"): 490,
         ("sure_thing", "persuadable"): 110,
     }
-    report = judge_night(night(migration=Migration.of(moved)), limits())
+    report = judge_night(night(migration=Migration.of(SEGMENTS, moved)), limits())
     assert verdicts(report) == {"segment_shares": "fail"}
     assert report.migration is not None
     assert report.migration["sure_thing"]["persuadable"] == 110
@@ -98,7 +102,7 @@ def test_customers_who_change_places_show_though_sizes_stay() -> None:
         ("sure_thing", "persuadable"): 300,
         ("sure_thing", "sure_thing"): 400,
     }
-    report = judge_night(night(migration=Migration.of(swapped)), limits())
+    report = judge_night(night(migration=Migration.of(SEGMENTS, swapped)), limits())
     assert verdicts(report) == {"segment_migration": "fail"}
 
 

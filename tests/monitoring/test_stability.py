@@ -55,7 +55,7 @@ def test_without_a_change_the_index_is_about_its_expected_value() -> None:
 
 
 def test_a_shift_by_half_a_standard_deviation_is_another_population() -> None:
-    """Two normals a distance d apart: the symmetric divergence is d squared, a little less in bins."""
+    """Normals a distance d apart: the symmetric divergence is d squared, a little less in bins."""
     rng = np.random.default_rng(4)
     found = index(rng.normal(size=200_000), rng.normal(0.5, 1.0, size=200_000))
     assert 0.22 < found < 0.25

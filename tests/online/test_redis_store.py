@@ -10,7 +10,9 @@ import pytest
 from tests.online.builders import CUSTOMERS, Customer, batches, encoder
 from tests.online.test_store import StoreContract
 from uplift.errors import ConfigError, ContractError
-from uplift.online.redis_store import RedisStore, RedisVersions, answering, connect
+from uplift.online.redis_client import answering, connect
+from uplift.online.redis_store import RedisStore
+from uplift.online.redis_versions import RedisVersions
 from uplift.online.rows import Row, encoded_rows
 from uplift.online.sqlite import SqliteStore, build_store
 from uplift.online.store import FeatureStore
@@ -150,7 +152,10 @@ def test_the_embedded_file_of_a_run_fills_redis_with_the_same_bits(
 
 def test_a_server_that_is_gone_is_one_sentence() -> None:
     nowhere = connect("redis://127.0.0.1:9/0", timeout_seconds=0.2)
-    with pytest.raises(ContractError, match=r"Redis does not do what it is asked .*embedded"), answering():
+    with (
+        pytest.raises(ContractError, match=r"Redis does not do what it is asked .*embedded"),
+        answering(),
+    ):
         RedisVersions(nowhere, "c").known()
 
 

@@ -58,9 +58,7 @@ def readable(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def line(
-    place: str, name: str, *, tasks: Tasks | None, spent: float, left: float | None
-) -> str:
+def line(place: str, name: str, *, tasks: Tasks | None, spent: float, left: float | None) -> str:
     """One line for a person who waits."""
     parts = [f"{place:>5}  {name:<24}", f"{readable(spent):>6}"]
     if tasks is not None and tasks[1]:

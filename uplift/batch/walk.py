@@ -1,4 +1,4 @@
-"""The walk through a night's steps: run what must be run, skip what may be skipped, keep receipts."""
+"""The walk through a night's steps: run what must run, skip what may be skipped, keep receipts."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -73,9 +73,7 @@ def walk(
                 step.run()
             except Exception as error:
                 seconds = time.monotonic() - start
-                yield Done(
-                    step.name, "failed", str(error), rows_in, None, seconds, peak.mib, error
-                )
+                yield Done(step.name, "failed", str(error), rows_in, None, seconds, peak.mib, error)
                 return
         receipt = Receipt(
             basis=basis,

@@ -1,17 +1,14 @@
 """Who moved from segment to segment since last night."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from uplift.policy.segments import SEGMENTS
-
 Counts = npt.NDArray[np.int64]
 
 ABSENT = "absent"
-PLACES = (*SEGMENTS, ABSENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +16,23 @@ class Migration:
     """Customers by last night's segment (rows) and tonight's (columns), ``absent`` last.
 
     Attributes:
+        segments: Their names, in order.
         customers: Shape (segments + 1, segments + 1).
     """
 
+    segments: tuple[str, ...]
     customers: Counts
 
     @classmethod
-    def of(cls, counted: Mapping[tuple[str | None, str | None], int]) -> "Migration":
+    def of(
+        cls, segments: Sequence[str], counted: Mapping[tuple[str | None, str | None], int]
+    ) -> "Migration":
         """From counts by pair of segments; None is absent."""
-        table = np.zeros((len(PLACES), len(PLACES)), dtype=np.int64)
+        places = (*segments, ABSENT)
+        table = np.zeros((len(places), len(places)), dtype=np.int64)
         for (before, now), n in counted.items():
-            table[PLACES.index(before or ABSENT), PLACES.index(now or ABSENT)] += n
-        return cls(table)
+            table[places.index(before or ABSENT), places.index(now or ABSENT)] += n
+        return cls(tuple(segments), table)
 
     @property
     def n_before(self) -> int:
@@ -55,7 +57,7 @@ class Migration:
         before = self.customers[:-1].sum(axis=1)
         now = self.customers[:, :-1].sum(axis=0)
         shift = now / max(self.n_now, 1) - before / max(self.n_before, 1)
-        return dict(zip(SEGMENTS, shift.tolist(), strict=True))
+        return dict(zip(self.segments, shift.tolist(), strict=True))
 
     @property
     def volume_change(self) -> float:
@@ -64,7 +66,8 @@ class Migration:
 
     def to_document(self) -> dict[str, dict[str, int]]:
         """By name: from last night's segment to tonight's."""
+        places = (*self.segments, ABSENT)
         return {
-            before: dict(zip(PLACES, map(int, row), strict=True))
-            for before, row in zip(PLACES, self.customers, strict=True)
+            before: dict(zip(places, map(int, row), strict=True))
+            for before, row in zip(places, self.customers, strict=True)
         }

@@ -91,14 +91,11 @@ def judge_night(observed: Observed, limits: Monitoring) -> NightReport:
     if observed.migration is not None:
         checks += _since_last_night(observed.migration, limits)
     drifts = (observed.features, observed.scores)
+    missing = missing_share(observed.features.found).tolist()
     return NightReport(
         checks=tuple(check.override(limits.override_failed_verdict_by) for check in checks),
         stability={name: value for drift in drifts for name, value in _indices(drift)},
-        missing=dict(
-            zip(
-                observed.features.names, missing_share(observed.features.found).tolist(), strict=True
-            )
-        ),
+        missing=dict(zip(observed.features.names, missing, strict=True)),
         migration=None if observed.migration is None else observed.migration.to_document(),
         holdout_mean=_known(observed.holdout.mean),
         others_mean=_known(observed.others.mean),

@@ -15,6 +15,7 @@ from uplift.monitoring.migration import Migration
 from uplift.monitoring.night import Drift
 from uplift.monitoring.stability import Binning, Counts, fit_binning
 from uplift.policy.assignment import HOLDOUT
+from uplift.policy.segments import SEGMENTS
 from uplift.spark.arrow import Matrix, to_matrix
 from uplift.spark.contracts import column
 from uplift.spark.hashing import hash_uniform
@@ -78,7 +79,7 @@ def migration_since(
     )
     now = scores.select(columns.UNIT_ID, F.col(columns.SEGMENT).alias(_NOW))
     moves = before.join(now, on=columns.UNIT_ID, how="full").groupBy(_BEFORE, _NOW).count()
-    return Migration.of({(row[0], row[1]): row[2] for row in moves.collect()})
+    return Migration.of(SEGMENTS, {(row[0], row[1]): row[2] for row in moves.collect()})
 
 
 def holdout_sums(scores: DataFrame, decisions: DataFrame) -> tuple[GroupSums, GroupSums]:

@@ -1,60 +1,46 @@
-"""Load Redis from the partitions of a table, each in pipelines of its own."""
+"""Hand a table to a store of another kind, partition by partition."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from uplift import columns
-from uplift.config import RedisSettings
-from uplift.errors import ContractError
-from uplift.features.encoder import FeatureEncoder
-from uplift.online.redis_store import RedisVersions, Version, answering, connect
-from uplift.online.rows import encoded_rows
+from uplift.errors import ContractError, UpliftError
 from uplift.spark.contracts import column
 
+Send: TypeAlias = Callable[[Iterator[pa.RecordBatch]], int]
+"""Sends the batches of one partition and answers how many rows they had; it travels to the tasks.
 
-def fill_redis(
-    features: DataFrame,
-    encoder: FeatureEncoder,
-    settings: RedisSettings,
-    *,
-    campaign_id: str,
-    run_id: str,
-    version: Version,
-) -> int:
-    """Send every customer to a version that ``RedisVersions.begin`` entered.
+Sending a partition twice must change nothing, for a task may be tried again."""
+
+
+def send_partitions(frame: DataFrame, names: Sequence[str], send: Send) -> int:
+    """Send these columns of every row, each partition from the task that holds it.
 
     Returns:
         The number of rows sent.
 
     Raises:
-        ContractError: Redis was gone, full or too slow for some partition.
+        ContractError: Some partition could not be sent; the first reason, as ``send`` gave it.
     """
-    names = [columns.UNIT_ID, columns.CONTACTABLE, *encoder.names]
 
-    def send(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        client = connect(settings.url, timeout_seconds=settings.timeout_seconds)
-        rows = (
-            row
-            for numbered in batches
-            for row in encoded_rows(numbered.rename_columns(names), encoder)
-        )
+    def send_one(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         sent, trouble = 0, None
         try:
-            with answering():
-                sent = RedisVersions(client, campaign_id).fill(run_id, version, rows)
-        except ContractError as error:  # told as data: a task that raises hides its reason
+            sent = send(batch.rename_columns(list(names)) for batch in batches)
+        except UpliftError as error:  # told as data: a task that raises hides its reason
             trouble = str(error)
-        finally:
-            client.close()
-        yield pa.RecordBatch.from_pydict({"sent": [sent], "trouble": pa.array([trouble], pa.string())})
+        yield pa.RecordBatch.from_arrays(
+            [pa.array([sent], pa.int64()), pa.array([trouble], pa.string())],
+            names=["sent", "trouble"],
+        )
 
     # by number, because mapInArrow takes a dot in a name for a field of a struct
-    numbered = features.select(*map(column, names)).toDF(*map(str, range(len(names))))
+    numbered = frame.select(*map(column, names)).toDF(*map(str, range(len(names))))
     found = (
-        numbered.mapInArrow(send, "sent long, trouble string")
+        numbered.mapInArrow(send_one, "sent long, trouble string")
         .agg(F.sum("sent").alias("sent"), F.min("trouble").alias("trouble"))
         .collect()[0]
     )
