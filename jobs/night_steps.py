@@ -225,6 +225,7 @@ def _rows_of(table: Path) -> Callable[[], int | None]:
     def count() -> int | None:
         if not table.is_dir():
             return None
-        return sum(pq.read_metadata(file).num_rows for file in table.resolve().glob("*.parquet"))
+        files = table.resolve().glob("*.parquet")
+        return sum(int(pq.read_metadata(file).num_rows) for file in files)
 
     return count

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -25,6 +25,8 @@ from uplift.online.rows import Row, encoded_rows
 
 if TYPE_CHECKING:
     from redis import Redis
+
+_Field: TypeAlias = bytes | bytearray | memoryview | str | int | float  # as redis types it
 
 _ROWS_PER_BUCKET = 256  # so many customers share a key
 _ROWS_AT_ONCE = 20_000  # per pipeline: bounds the memory of both sides
@@ -166,7 +168,7 @@ class RedisVersions:
         answers: list[object] = []
         with self._client.pipeline(transaction=False) as pipeline:
             for bucket in range(version.buckets):
-                pipeline.execute_command(command, self._bucket(run_id, bucket), *arguments)
+                pipeline.execute_command(command, self._bucket(run_id, bucket), *arguments)  # type: ignore[no-untyped-call]
                 if len(pipeline) >= _COMMANDS_AT_ONCE:
                     answers += pipeline.execute()
             answers += pipeline.execute()
@@ -209,8 +211,8 @@ class RedisSender:
             client.close()
 
 
-def _by_bucket(rows: Iterable[Row], buckets: int) -> dict[int, dict[str | bytes, bytes]]:
-    found: dict[int, dict[str | bytes, bytes]] = {}
+def _by_bucket(rows: Iterable[Row], buckets: int) -> dict[int, dict[_Field, _Field]]:
+    found: dict[int, dict[_Field, _Field]] = {}
     for unit_id, contactable, features in rows:
         bucket = found.setdefault(_bucket_of(unit_id, buckets), {})
         bucket[unit_id] = bytes([contactable]) + features

@@ -19,6 +19,15 @@ from uplift.spark.session import make_session
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT
 
+_MACHINE_TROUBLE = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "database or disk is full",
+    "Read-only file system",
+    "Input/output error",
+    "disk I/O error",
+)
 _LOG_VARIABLE = "UPLIFT_LOG"
 
 
@@ -74,7 +83,29 @@ def run_with_options(
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+    except Exception as error:
+        trouble = machine_trouble(error)
+        if trouble is None or options.traceback:
+            raise
+        sys.stderr.write(f"error: {trouble}\n")
+        return FAILED
     return 0
+
+
+def machine_trouble(error: BaseException) -> str | None:
+    """One sentence for a disk that is full, read-only or broken, whoever noticed it; else None.
+
+    Python and SQLite say so themselves; Spark's tasks hide it in the trace of a Java exception.
+    """
+    text = str(error)
+    found = next((words for words in _MACHINE_TROUBLE if words in text), None)
+    if found is None:
+        return None
+    file = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return (
+        f"{found[0].lower()}{found[1:]}{file}. Nothing was published, readers keep the last run. "
+        "Look after the disk of `workspace` (and of spark.local.dir), then run this again."
+    )
 
 
 def parse(doc: str, argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:
