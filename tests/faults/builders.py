@@ -123,7 +123,7 @@ def forked(act: Callable[[], None]) -> int:
         return pid
     try:
         act()
-    except BaseException as error:  # noqa: BLE001 - the child ends here, whatever happened
+    except BaseException as error:
         sys.stderr.write(f"{error!r}\n")
         sys.stderr.flush()
         os._exit(1)

@@ -38,7 +38,7 @@ class Server:
             try:
                 if connect(self.url, timeout_seconds=1.0).ping():
                     return
-            except Exception:  # noqa: BLE001 - it is starting
+            except Exception:
                 time.sleep(0.05)
         pytest.fail("the server did not start")
 

@@ -32,7 +32,8 @@ def config_of(root: Path, *overrides: str) -> Config:
 
 
 def night(root: Path, *options: str) -> int:
-    return nightly.main([*(f"--config={file}" for file in FILES), f"--set=workspace={root}", *options])
+    files = [f"--config={file}" for file in FILES]
+    return nightly.main([*files, f"--set=workspace={root}", *options])
 
 
 def test_a_dry_run_names_every_step_with_its_reason_and_writes_nothing(
@@ -93,7 +94,7 @@ def test_nothing_is_published_that_has_not_passed_the_check_of_the_night(tmp_pat
     config = config_of(tmp_path)
     with LazySession(config.spark) as session:
         steps = night_steps(session, config, Receipts(tmp_path / "receipts"), code="1")
-        with pytest.raises(ContractError, match="have not passed jobs.monitor_night"):
+        with pytest.raises(ContractError, match=r"have not passed jobs.monitor_night"):
             steps[STEPS.index("publish_snapshot")].run()
 
 
