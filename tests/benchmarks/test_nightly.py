@@ -5,9 +5,9 @@
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import lightgbm
 import mlflow
@@ -26,17 +26,13 @@ from tests.benchmarks.test_scoring import ARMS, ENCODER, LEAVES, TREES, D, boost
 from uplift.batch.memory import family
 from uplift.ensemble import compile_lightgbm, stack
 from uplift.learners.model import UpliftModel
-from uplift.online.redis_client import connect
-from uplift.online.redis_versions import RedisSender, RedisVersions
 from uplift.policy import ValueRule
-from uplift.spark.online import send_partitions
 from uplift.spark.scoring import add_appraisal, add_expected_outcomes
 
 pytestmark = pytest.mark.spark
 
 N = int(os.environ.get("UPLIFT_BENCH_ROWS", 1_000_000))
 N_PEER = max(N // 5, 1)
-REDIS = os.environ.get("UPLIFT_REDIS", "redis://127.0.0.1:6379/0")
 NAMES = [f"f{i}" for i in range(D)]
 VALUE = ValueRule("conversion", 30.0, 0.0, (0.1, 0.1), (5.0, 10.0))
 ROWS_PER_FILE = 100_000
@@ -217,8 +213,6 @@ def test_memory_of_the_python_tasks_does_not_grow_with_rows(
                 seen[0] = max([seen[0], *map(held_mib, python_tasks())])
                 time.sleep(0.05)
 
-        from threading import Thread
-
         watcher = Thread(target=watch)
         watcher.start()
         try:
@@ -258,51 +252,3 @@ def held_mib(pid: int) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
-
-
-def test_loading_the_online_store(bench: Bench, spark: SparkSession, folder: Path) -> None:
-    campaign = f"bench-{uuid.uuid4().hex}"
-    client = connect(REDIS, timeout_seconds=30.0)
-    if os.environ.get("UPLIFT_REDIS") is None and not reachable(client):
-        pytest.skip(f"no Redis at {REDIS}; set UPLIFT_REDIS")
-    versions = RedisVersions(client, campaign)
-    n = sum(pq.read_metadata(path).num_rows for path in files(folder, N))
-    version = versions.begin("run", features=tuple(NAMES), customers=n)
-    sender = RedisSender(REDIS, 30.0, campaign, "run", version, ENCODER)
-    columns = ["unit_id", "contactable", *NAMES]
-
-    def load() -> None:
-        send_partitions(spark.read.parquet(*files(folder, N)), columns, sender)
-        versions.swap("run", version, keep_seconds=1)
-
-    def plain() -> None:
-        """A key per customer, one process, pipelines of 10,000."""
-        with client.pipeline(transaction=False) as pipeline:
-            for batch in ds.dataset(files(folder, N_PEER)).to_batches(batch_size=10_000):
-                matrix = np.column_stack([batch.column(name).to_numpy() for name in NAMES])
-                for unit, row in zip(batch.column("unit_id").to_pylist(), matrix, strict=True):
-                    pipeline.set(f"uplift:{campaign}:plain:{unit}", row.tobytes(), ex=600)
-                pipeline.execute()
-
-    try:
-        bench.row(
-            f"load the online store (Redis), {n:,} customers",
-            ours=micros(load, files(folder, N)),
-            unit="us/row",
-            peer=(
-                f"SET per customer, one process, {N_PEER:,} rows",
-                micros(plain, files(folder, N_PEER)),
-            ),
-            target=1.0,
-        )
-    finally:
-        for key in client.scan_iter(f"uplift:{campaign}:*", count=10_000):
-            client.unlink(key)
-        client.close()
-
-
-def reachable(client: object) -> bool:
-    try:
-        return bool(client.ping())  # type: ignore[attr-defined]
-    except Exception:
-        return False
