@@ -12,6 +12,7 @@ Next: jobs/publish_snapshot.py
 """
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
 
@@ -19,16 +20,18 @@ from pyspark.sql import SparkSession
 
 from jobs.score_customers import campaign_model
 from uplift.audience.history import snapshot_before
-from uplift.config import Config, Tracking
+from uplift.config import Config, RawInputs, Tracking
 from uplift.errors import ConfigError, ContractError
 from uplift.logs import event
 from uplift.monitoring.night import NightReport, Observed, judge_night
 from uplift.monitoring.prometheus import Gauge, exposition
 from uplift.spark.door import run_job
+from uplift.spark.inputs import read_events
 from uplift.spark.night_sums import (
     feature_drift,
     holdout_sums,
     migration_since,
+    policy_effect,
     score_drift,
     training_sample,
 )
@@ -91,12 +94,23 @@ def observe(spark: SparkSession, config: Config) -> Observed:
     as_of, _ = stamp_of(scores)
     before = snapshot_before(workspace.published, as_of)
     held_out, others = holdout_sums(scores, decisions)
+    effect = None
+    if isinstance(config.inputs.log, RawInputs):
+        effect = policy_effect(
+            scores,
+            decisions,
+            read_events(spark, config.inputs.log).rows,
+            event_type=config.campaign.outcome_event,
+            as_of=as_of,
+            window_days=config.campaign.outcome_window_days,
+        )
     return Observed(
         features=feature_drift(features, model, sample, bins=limits.bins),
         scores=score_drift(scores, model, sample, bins=limits.bins),
         migration=None if before is None else migration_since(spark, scores, before.scores),
         holdout=held_out,
         others=others,
+        effect=effect,
     )
 
 
@@ -157,13 +171,22 @@ def metrics(report: NightReport, *, campaign_id: str) -> str:
                     if mean is not None
                 ],
             ),
+            Gauge(
+                "uplift_policy_effect_ratio",
+                "Conversions per customer that targeting added in the outcome window.",
+                []
+                if report.effect is None or math.isnan(report.effect.estimate)
+                else [(campaign, report.effect.estimate)],
+            ),
         ]
     )
 
 
 def track(document: dict[str, object], tracking: Tracking, workspace: Workspace) -> None:
     """Keep the numbers as a run in MLflow; the night goes on where there is none."""
-    measured = {part: document[part] for part in ("stability", "missing", "holdout")}
+    measured = {
+        part: document[part] or {} for part in ("stability", "missing", "holdout", "policy_effect")
+    }
     numbers = dict(numbers_in(measured))
     findings = Findings(metrics=numbers, documents={"monitoring.json": document})
     try:

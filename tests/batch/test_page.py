@@ -8,6 +8,7 @@ from tests.monitoring.test_night import night as observed
 from uplift.batch.page import render_night
 from uplift.batch.report import Night, segment_rows
 from uplift.batch.walk import Done
+from uplift.monitoring.holdout import Conversions, PolicyEffect
 from uplift.monitoring.night import judge_night
 
 ALLOCATION = {
@@ -57,6 +58,13 @@ def test_the_page_says_what_happened_and_is_well_formed() -> None:
         "850",
     ):
         assert part in page
+
+
+def test_what_targeting_added_is_told_where_it_is_known() -> None:
+    effect = PolicyEffect(Conversions(100, 10), Conversions(1000, 120), window_days=14)
+    monitoring = judge_night(observed(effect=effect), limits()).to_document()
+    page = render_night(replace(the_night(), monitoring=monitoring))
+    assert "targeting added +2.00 points (standard error" in page
 
 
 def test_the_first_night_has_nothing_to_compare_with() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import ROOT
 from uplift.config import Monitoring, load_config
-from uplift.monitoring.holdout import GroupSums, holdout_p_value
+from uplift.monitoring.holdout import Conversions, GroupSums, PolicyEffect, holdout_p_value
 from uplift.monitoring.migration import Migration
 from uplift.monitoring.night import Drift, NightReport, Observed, judge_night
 from uplift.monitoring.prometheus import Gauge, exposition
@@ -147,3 +147,17 @@ def test_a_group_too_small_to_tell_raises_no_doubt() -> None:
 def test_gauges_without_values_are_left_out() -> None:
     text = exposition([Gauge("empty", "Nothing."), Gauge("full", "One.", [({}, 0.5)])])
     assert text == "# HELP full One.\n# TYPE full gauge\nfull 0.5\n"
+
+
+def test_what_targeting_added_is_the_difference_of_the_rates_with_its_error() -> None:
+    """Others 120 of 1,000, holdout 10 of 100: 2 points, errors of about 1.03 and 3.02 points."""
+    effect = PolicyEffect(Conversions(100, 10), Conversions(1000, 120), window_days=14)
+    assert effect.estimate == pytest.approx(0.02)
+    assert effect.standard_error == pytest.approx(np.sqrt(0.09 / 99 + 0.1056 / 999))
+
+
+def test_without_a_holdout_nothing_is_known_of_what_targeting_added() -> None:
+    effect = PolicyEffect(Conversions(0, 0), Conversions(1000, 120), window_days=14)
+    document = judge_night(night(effect=effect), limits()).to_document()["policy_effect"]
+    assert document["estimate"] is None  # type: ignore[index]
+    assert document["others"] == {"customers": 1000, "conversion": 0.12}  # type: ignore[index]

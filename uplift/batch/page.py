@@ -40,6 +40,7 @@ def render_night(night: Night) -> str:
     if night.status != "failed" and monitoring.get("verdict") == "warn":
         tone, headline = _DOUBTED
     stability = cast(Mapping[str, float], monitoring.get("stability", {}))
+    effect = cast(Mapping[str, object] | None, monitoring.get("policy_effect"))
     worst = sorted(stability.items(), key=lambda item: -item[1])[:_MOST_COLUMNS]
     return environment.get_template("night.html").render(
         night=night,
@@ -49,6 +50,7 @@ def render_night(night: Night) -> str:
         migration=monitoring.get("migration"),
         missing=monitoring.get("missing", {}),
         stability=worst,
+        effect=effect if effect and effect["standard_error"] is not None else None,
         n_columns=len(stability),
         widest=max([value for _, value in worst], default=0.0) or 1.0,
         allocation=night.allocation,

@@ -4,11 +4,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from uplift.config import Monitoring
 from uplift.experiment.checks.base import WORSE_LAST, Check, Verdict, grade
-from uplift.monitoring.holdout import GroupSums, holdout_p_value
+from uplift.monitoring.holdout import GroupSums, PolicyEffect, holdout_p_value
 from uplift.monitoring.migration import Migration
 from uplift.monitoring.stability import Counts, missing_share, stability_index
 
@@ -32,6 +30,7 @@ class Observed:
         migration: From last night's segments to tonight's; None at the first night.
         holdout: Control conversion of those never targeted, among whom may be contacted.
         others: The same of all others.
+        effect: What targeting changed lately; None where no log of events tells.
     """
 
     features: Drift
@@ -39,6 +38,7 @@ class Observed:
     migration: Migration | None
     holdout: GroupSums
     others: GroupSums
+    effect: PolicyEffect | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class NightReport:
     migration: Mapping[str, Mapping[str, int]] | None
     holdout_mean: float | None
     others_mean: float | None
+    effect: PolicyEffect | None
 
     @property
     def verdict(self) -> Verdict:
@@ -76,6 +77,7 @@ class NightReport:
             "missing": dict(self.missing),
             "migration": self.migration,
             "holdout": {"mean_score": self.holdout_mean, "mean_score_others": self.others_mean},
+            "policy_effect": None if self.effect is None else _effect_document(self.effect),
         }
 
 
@@ -99,6 +101,7 @@ def judge_night(observed: Observed, limits: Monitoring) -> NightReport:
         migration=None if observed.migration is None else observed.migration.to_document(),
         holdout_mean=_known(observed.holdout.mean),
         others_mean=_known(observed.others.mean),
+        effect=observed.effect,
     )
 
 
@@ -208,5 +211,15 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return f": {', '.join(f'`{name}`' for name in names[:most])}{more}"
 
 
+def _effect_document(effect: PolicyEffect) -> dict[str, object]:
+    return {
+        "window_days": effect.window_days,
+        "estimate": _known(effect.estimate),
+        "standard_error": _known(effect.standard_error),
+        "holdout": {"customers": effect.holdout.n, "conversion": _known(effect.holdout.rate)},
+        "others": {"customers": effect.others.n, "conversion": _known(effect.others.rate)},
+    }
+
+
 def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(np.float64(value))
+    return None if math.isnan(value) else value

@@ -1,6 +1,7 @@
 """What a night is judged by, as small sums: rows stay where they are."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from pyspark.sql import functions as F
 
 from uplift import columns
 from uplift.learners.model import UpliftModel
-from uplift.monitoring.holdout import GroupSums
+from uplift.monitoring.holdout import Conversions, GroupSums, PolicyEffect
 from uplift.monitoring.migration import Migration
 from uplift.monitoring.night import Drift
 from uplift.monitoring.stability import Binning, Counts, fit_binning
@@ -101,6 +102,48 @@ def holdout_sums(scores: DataFrame, decisions: DataFrame) -> tuple[GroupSums, Gr
     }
     nobody = GroupSums(0, 0.0, 0.0)
     return sums.get(True, nobody), sums.get(False, nobody)
+
+
+def policy_effect(
+    scores: DataFrame,
+    decisions: DataFrame,
+    events: DataFrame,
+    *,
+    event_type: str,
+    as_of: datetime,
+    window_days: int,
+) -> PolicyEffect:
+    """Conversions in the days before tonight, of tonight's holdout and of all others.
+
+    Args:
+        scores: Of everybody tonight.
+        decisions: The same customers.
+        events: ``unit_id, event_type, event_at``.
+        event_type: What counts as a conversion.
+        as_of: Moment of tonight's features; events from then on do not count.
+        window_days: How long before it the window starts.
+    """
+    start = as_of - timedelta(days=window_days)
+    at = F.unix_seconds(columns.EVENT_AT)
+    converted = (
+        events.where(F.col(columns.EVENT_TYPE) == event_type)
+        .where((at >= int(start.timestamp())) & (at < int(as_of.timestamp())))
+        .select(columns.UNIT_ID)
+        .distinct()
+        .withColumn("has_converted", F.lit(True))
+    )
+    found = (
+        scores.where(F.coalesce(columns.CONTACTABLE, F.lit(False)))
+        .select(columns.UNIT_ID)
+        .join(decisions.select(columns.UNIT_ID, columns.REASON), on=columns.UNIT_ID)
+        .join(converted, on=columns.UNIT_ID, how="left")
+        .groupBy((F.col(columns.REASON) == HOLDOUT).alias("is_held_out"))
+        .agg(F.count("*").alias("n"), F.count("has_converted").alias("converted"))
+        .collect()
+    )
+    groups = {bool(row["is_held_out"]): Conversions(row["n"], row["converted"]) for row in found}
+    nobody = Conversions(0, 0)
+    return PolicyEffect(groups.get(True, nobody), groups.get(False, nobody), window_days)
 
 
 def _count(
