@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ VERSIONS = (
     "pyspark",
     "lightgbm",
     "causalml",
+    "econml",
     "scikit-uplift",
     "numba",
     "numpy",
@@ -54,10 +55,11 @@ class Row:
 
 
 class Bench:
-    """Collects rows; the table is printed when the run ends."""
+    """Collects rows and other tables; all are printed when the run ends."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.tables: list[str] = []
 
     def best(self, call: Callable[[], object], *, repeats: int = 5) -> float:
         """Seconds of the fastest of ``repeats`` calls, after one warm-up."""
@@ -83,6 +85,10 @@ class Bench:
         floor_name, floor_value = floor if floor else ("", None)
         self.rows.append(Row(name, ours, unit, peer[0], peer[1], floor_name, floor_value, target))
 
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Add a table of its own, for what is no ratio."""
+        self.tables.append(_markdown(head, rows))
+
 
 _BENCH = Bench()
 HEAD = ["what", "ours", "peer", "floor", "ratio", "target"]
@@ -93,18 +99,22 @@ def bench() -> Bench:
     return _BENCH
 
 
-def _table() -> str:
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    lines += ["| " + " | ".join(row.cells()) + " |" for row in _BENCH.rows]
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def _report() -> str:
+    ratios = [_markdown(HEAD, [row.cells() for row in _BENCH.rows])] if _BENCH.rows else []
     packages = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    return "\n".join([*lines, "", f"{machine}; {packages}."])
+    return "\n\n".join([*ratios, *_BENCH.tables, f"{machine}; {packages}."])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _BENCH.rows:
+    if not _BENCH.rows and not _BENCH.tables:
         return
-    table = _table()
+    table = _report()
     terminalreporter.write_line("")
     terminalreporter.write_line(table)
     target = os.environ.get("UPLIFT_BENCH_TABLE")

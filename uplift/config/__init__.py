@@ -1,6 +1,7 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
 from uplift.config.experiment import ExperimentChecks, Observational
+from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
 from uplift.config.nightly import Monitoring, Online, Publishing, RedisSettings
@@ -12,7 +13,6 @@ from uplift.config.sections import (
     Evaluation,
     EventFeature,
     Experiment,
-    Export,
     Features,
     PolicyRules,
     RatioFeature,
@@ -29,6 +29,7 @@ from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
+    "Audience",
     "Campaign",
     "Candidate",
     "Config",
@@ -43,12 +44,16 @@ __all__ = [
     "Inputs",
     "Monitoring",
     "Observational",
+    "OneOf",
     "Online",
+    "Order",
     "PolicyRules",
     "Publishing",
+    "Range",
     "RatioFeature",
     "RawInputs",
     "RedisSettings",
+    "Scheduled",
     "Section",
     "Segments",
     "Serving",
