@@ -24,8 +24,9 @@ from jobs import (
     publish_snapshot,
     score_customers,
 )
+from uplift.audience.export import export_id_of
 from uplift.audience.history import snapshot_before
-from uplift.audience.snapshot import current
+from uplift.audience.shelf import read_export
 from uplift.batch.progress import Tasks
 from uplift.batch.steps import Receipts, Step, basis_of, why_run
 from uplift.config import Config, FlatLog, RawInputs, SparkSettings
@@ -210,13 +211,17 @@ def _is_whole(workspace: Workspace) -> bool:
 
 
 def _is_exported(config: Config) -> bool:
-    """Whether the file of the run that readers use stands."""
-    workspace = Workspace(config.workspace)
+    """Whether every audience that is ordered stands, cut from the run that readers use.
+
+    An export's id hangs on the order, the run, who is left alone, and the customers' attributes.
+    """
     try:
-        run_id = current(workspace.published).run_id
+        source = export_segments.campaign_source(config)
+        for order in config.export.orders:
+            read_export(Workspace(config.workspace).exports, export_id_of(source, order))
     except UpliftError:
         return False
-    return any(workspace.exports.glob(f"{config.export.segment}-{run_id}.{config.export.format}"))
+    return True
 
 
 def _rows_of(table: Path) -> Callable[[], int | None]:

@@ -48,7 +48,7 @@ def test_the_first_night_publishes_everybody_and_tells(nights: Nights) -> None:
     assert rows["score_customers"] == rows["assign_coupons"] == rows["publish_snapshot"] == (N, N)
     assert workspace.report("nights/2026-06-01").is_file()
     assert "uplift_stability_index" in workspace.metrics("monitoring").read_text()
-    assert len(list(workspace.exports.glob("persuadable-*.csv"))) == 1
+    assert len(list(workspace.exports.glob("*/persuadable-*.csv"))) == 1
 
 
 def test_the_same_night_again_does_nothing_and_a_broken_table_only_what_is_needed(
