@@ -1,6 +1,7 @@
 """Nights that are killed at random moments, and a reader who looks on.
 
-    python -m tests.faults.builders FOLDER KILLS SEED
+    python -m tests.faults.builders randomly FOLDER KILLS
+    python -m tests.faults.builders everywhere FOLDER KILLS
 
 It walks the small campaign's nights with the real steps, receipts, lock, publishing and retention,
 but without Spark, in forked children that it kills; a forked reader polls all the while. At the end
@@ -10,6 +11,7 @@ stdout has one JSON document. Its own process, because a fork wants no threads.
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -34,6 +36,15 @@ from uplift.policy import SEGMENTS
 from uplift.workspace import Workspace, read_document, write_document
 
 KEEP = 2
+_CHANGES = {
+    "open",
+    "os.rename",
+    "os.remove",
+    "os.mkdir",
+    "os.rmdir",
+    "os.symlink",
+    "sqlite3.connect",
+}
 STEPS = ("features", "publish", "point")
 
 
@@ -141,9 +152,57 @@ def poll(published: Path, end: Path) -> None:
     end.with_suffix(".looks").write_text(str(looks))
 
 
-def kill_nights(folder: Path, kills: int, seed: int) -> dict[str, object]:
+def events_of(act: Callable[[], None], *, kill_at: int | None = None) -> Callable[[], None]:
+    """Do this, and count what it asks of the file system; die just before one of these requests."""
+
+    def counted() -> None:
+        seen = 0
+
+        def hear(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal seen
+            if event not in _CHANGES or (event == "open" and "r" in str(arguments[1])):
+                return
+            seen += 1
+            if seen == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hear)
+        act()
+        if kill_at is None:
+            sys.stdout.write(str(seen))
+            sys.stdout.flush()
+
+    return counted
+
+
+def kill_everywhere(folder: Path, most: int) -> dict[str, object]:
+    """Kill the second night before each of its changes (about ``most`` of them) and finish it."""
+    first, calm = Workspace(folder / "first"), Workspace(folder / "calm")
+    night(first, 0)
+    shutil.copytree(first.root, calm.root)
+    reading, writing = os.pipe()
+    child = forked(lambda: (os.dup2(writing, 1), events_of(lambda: night(calm, 1))())[1])
+    os.waitpid(child, 0)
+    n_events = int(os.read(reading, 20))
+    amiss = []
+    points = range(1, n_events + 1, max(1, n_events // most))
+    for point in points:
+        workspace = Workspace(folder / f"killed-{point}")
+        shutil.copytree(first.root, workspace.root)
+        child = forked(events_of(lambda w=workspace: night(w, 1), kill_at=point))  # type: ignore[misc]
+        was_killed = os.waitpid(child, 0)[1] == signal.SIGKILL
+        trouble = look(workspace.published)
+        night(workspace, 1)
+        is_same = content_digest(workspace.published) == content_digest(calm.published)
+        if trouble or not is_same or not was_killed:
+            amiss.append({"point": point, "trouble": trouble, "same_bytes": is_same})
+        shutil.rmtree(workspace.root)
+    return {"events": n_events, "points": len(points), "amiss": amiss}
+
+
+def kill_nights(folder: Path, kills: int) -> dict[str, object]:
     """Kill so many nights, finish each in the end, and compare with undisturbed ones."""
-    chance = random.Random(seed)
+    chance = random.Random(7)
     disturbed, calm = Workspace(folder / "disturbed"), Workspace(folder / "calm")
     night(disturbed, 0)
     start = time.monotonic()
@@ -174,5 +233,7 @@ def kill_nights(folder: Path, kills: int, seed: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    result = kill_nights(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    where, number = Path(sys.argv[2]), int(sys.argv[3])
+    how = {"everywhere": kill_everywhere, "randomly": kill_nights}[sys.argv[1]]
+    result = how(where, number)
     sys.stdout.write(json.dumps(result))
