@@ -1,13 +1,14 @@
 """Publish tonight's scores, decisions, model and policy as one immutable run.
 
 Reads the tables customer_features, customer_scores and decisions, the report policy and the model.
-Writes published/runs/<run_id>/, then moves published/CURRENT to it. Services and exports see the
-old run or the new one, never half of one; the same inputs give the same run.
+Writes published/runs/<run_id>/ and the report snapshot, loads the online store, then moves
+published/CURRENT (jobs/load_online_store.py). Services and exports see the old run or the new one,
+never half of one; the same inputs give the same run.
 
     python -m jobs.publish_snapshot --config conf/base.yaml --config conf/campaigns/coupon.yaml
     spark-submit jobs/publish_snapshot.py --config ...
 
-Next: jobs/export_segments.py, or `python -m serving`
+Next: jobs/export_segments.py, or `python -m serving`. To go back: jobs/roll_back.py
 """
 
 import logging
@@ -20,9 +21,10 @@ from pathlib import Path
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs import load_online_store
 from uplift import columns
 from uplift.audience.manifest import Facts, SegmentSize
-from uplift.audience.snapshot import publish, staging_folder
+from uplift.audience.snapshot import place, staging_folder
 from uplift.config import Config
 from uplift.errors import ContractError, VersionMismatchError
 from uplift.features.encoder import FeatureEncoder
@@ -46,7 +48,13 @@ _FEATURES, _SCORES, _DECISIONS = "customer_features", "customer_scores", "decisi
 
 
 def run(spark: SparkSession, config: Config) -> None:
-    """Check that everything belongs together, then publish it."""
+    """Put the run in its place, then point readers to it."""
+    place_run(spark, config)
+    load_online_store.run(spark, config)
+
+
+def place_run(spark: SparkSession, config: Config) -> None:
+    """Check that everything belongs together, and put it among the runs; readers stay."""
     start = time.perf_counter()
     workspace = Workspace(config.workspace)
     features = workspace.table(_FEATURES)
@@ -82,10 +90,14 @@ def run(spark: SparkSession, config: Config) -> None:
                 for name, (customers, offers) in segment_sizes(written, arms=policy.arms).items()
             },
         )
-        snapshot = publish(workspace.published, folder, facts)
+        snapshot = place(workspace.published, folder, facts)
+    write_document(
+        workspace.report("snapshot"),
+        {"run_id": snapshot.run_id, "as_of": as_of.isoformat(), "customers": n_customers},
+    )
     event(
         _LOG,
-        "snapshot.published",
+        "snapshot.placed",
         run_id=snapshot.run_id,
         customers=n_customers,
         path=str(snapshot.folder),

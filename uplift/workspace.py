@@ -31,6 +31,10 @@ class Workspace:
         """The journal of a search for settings, from which it goes on after a stop."""
         return self.root / "tuning" / f"{name}.journal"
 
+    def metrics(self, name: str) -> Path:
+        """Numbers in Prometheus' text format, for a textfile collector that watches the folder."""
+        return self.root / "metrics" / f"{name}.prom"
+
     @property
     def model(self) -> Path:
         """The champion's bundle as last pulled from the registry by a job."""

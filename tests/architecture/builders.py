@@ -32,6 +32,7 @@ RANK: Mapping[str, int] = {
     "uplift.tracking": 4,
     "uplift.audience": 4,
     "uplift.online": 4,
+    "uplift.batch": 4,
     "jobs": 5,
     "serving": 5,
 }
@@ -61,7 +62,7 @@ HOME: Mapping[str, tuple[str, ...]] = {
         "uplift/experiment/figures.py",
         "uplift/pages/svg.py",
     ),
-    "jinja2": ("uplift/pages/html.py",),
+    "jinja2": ("uplift/pages/html.py", "uplift/batch/page.py"),
     "redis": ("uplift/online",),
     "yaml": ("uplift/config",),
 }

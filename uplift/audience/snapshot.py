@@ -1,6 +1,7 @@
 """Immutable runs and a pointer that moves last: a reader sees the old run or the new one.
 
     published/CURRENT         the run_id that readers use
+    published/HISTORY.json    the run_ids that readers used, in turn; see uplift.audience.history
     published/runs/<run_id>/  MANIFEST.json scores/*.parquet model/ policy.json customers.sqlite
 
 A run is filled in a staging folder, sealed by its manifest, renamed to its place, and only then
@@ -11,6 +12,7 @@ staging folder, which the next one sweeps away.
 import fcntl
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,10 +94,28 @@ class Snapshot:
 def staging_folder(root: Path) -> Iterator[Path]:
     """An empty folder to fill, for one publisher at a time; strays of killed ones are swept.
 
-    The folder is gone when the block ends, published or not.
+    The folder is gone when the block ends, published or not. No two publishers ever have a folder
+    of one name: tasks of a killed one may write on for a while.
+    """
+    staging = root / _STAGING
+    with publishing(root):
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            folder = staging / uuid.uuid4().hex
+            folder.mkdir(parents=True)
+            yield folder
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def publishing(root: Path) -> Iterator[None]:
+    """Be the only one who changes runs or pointer; the lock dies with its holder.
+
+    Raises:
+        ContractError: Somebody else is at it.
     """
     root.mkdir(parents=True, exist_ok=True)
-    staging = root / _STAGING
     with (root / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,17 +124,18 @@ def staging_folder(root: Path) -> Iterator[Path]:
                 f"another job is publishing to {root} at this moment. Run this one again when the "
                 "other has ended."
             ) from None
-        shutil.rmtree(staging, ignore_errors=True)
-        try:
-            folder = staging / "run"
-            folder.mkdir(parents=True)
-            yield folder
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        yield
 
 
 def publish(root: Path, staged: Path, facts: Facts) -> Snapshot:
-    """Seal a folder from ``staging_folder``, put it among the runs and point readers to it.
+    """Seal a folder from ``staging_folder``, put it among the runs and point readers to it."""
+    snapshot = place(root, staged, facts)
+    point_to(root, snapshot.run_id)
+    return snapshot
+
+
+def place(root: Path, staged: Path, facts: Facts) -> Snapshot:
+    """Seal a folder from ``staging_folder`` and put it among the runs; readers stay where they are.
 
     The same content published again is the same run; a run that was damaged since is replaced.
     """
@@ -123,10 +144,9 @@ def publish(root: Path, staged: Path, facts: Facts) -> Snapshot:
     folder.parent.mkdir(exist_ok=True)
     if not _is_whole(folder, manifest):
         if folder.exists():
-            folder.rename(staged.parent / "damaged")
+            folder.rename(staged.with_name(f"{staged.name}.damaged"))
         staged.rename(folder)
         sync(folder.parent)
-    _point_to(root, manifest.run_id)
     return Snapshot(folder, manifest)
 
 
@@ -140,6 +160,19 @@ def run_of(root: Path, run_id: str) -> Snapshot:
         raise ContractError(f"{run_id[:40]!r} is no name of a run. See {root / _RUNS}.")
     folder = root / _RUNS / run_id
     return Snapshot(folder, read_manifest(folder))
+
+
+def run_ids(root: Path) -> list[str]:
+    """Every run that is kept, by day."""
+    return sorted(path.name for path in (root / _RUNS).glob("*") if _RUN_ID.fullmatch(path.name))
+
+
+def remove_run(root: Path, run_id: str) -> None:
+    """Delete a run. It leaves its place as a whole first, so that nobody opens half of it."""
+    grave = root / _STAGING / f"{uuid.uuid4().hex}.removed"
+    grave.parent.mkdir(exist_ok=True)
+    (root / _RUNS / run_id).rename(grave)
+    shutil.rmtree(grave)
 
 
 def current(root: Path) -> Snapshot:
@@ -165,7 +198,7 @@ def current(root: Path) -> Snapshot:
     return Snapshot(folder, read_manifest(folder))
 
 
-def _point_to(root: Path, run_id: str) -> None:
+def point_to(root: Path, run_id: str) -> None:
     """Move the pointer, by a rename that is there or not, and through to the disk."""
     beside = root / f".{_POINTER}.next"
     beside.write_text(f"{run_id}\n", encoding="utf-8")

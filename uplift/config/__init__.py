@@ -5,6 +5,7 @@ from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.nightly import Monitoring, Online, Publishing, RedisSettings
 from uplift.config.policy import Eligibility, PolicyRules, Segments
 from uplift.config.section import Section
 from uplift.config.sections import (
@@ -45,13 +46,17 @@ __all__ = [
     "Forest",
     "Gate",
     "Inputs",
+    "Monitoring",
     "Observational",
     "OneOf",
+    "Online",
     "Order",
     "PolicyRules",
+    "Publishing",
     "Range",
     "RatioFeature",
     "RawInputs",
+    "RedisSettings",
     "Scheduled",
     "SearchRange",
     "Section",

@@ -15,6 +15,7 @@ from uplift.config.evaluation import Evaluation
 from uplift.config.experiment import ExperimentChecks
 from uplift.config.exports import Export
 from uplift.config.inputs import Inputs
+from uplift.config.nightly import Monitoring, Online, Publishing
 from uplift.config.policy import PolicyRules, Segments
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
 from uplift.config.serving import Serving
@@ -180,6 +181,9 @@ class Config(Section):
     tracking: Tracking
     spark: SparkSettings
     export: Export
+    publishing: Publishing
+    online: Online
+    monitoring: Monitoring
     serving: Serving
     simulation: Simulation | None = None
 

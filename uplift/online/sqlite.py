@@ -15,17 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from uplift import columns
 from uplift.errors import ContractError, VersionMismatchError
 from uplift.features.encoder import FeatureEncoder
+from uplift.online.rows import FLOAT, Row, encoded_rows
 from uplift.online.store import OnlineCustomer
 
 FORMAT = 1
-_FLOAT = np.dtype("<f8")
 _TABLE = "(unit_id TEXT NOT NULL, contactable INTEGER NOT NULL, features BLOB NOT NULL"
 _LOOKUP = "SELECT contactable, features FROM customers WHERE unit_id = ?"
+_EVERYBODY = "SELECT unit_id, contactable, features FROM customers"
 _WAY_OUT = "Publish again with jobs.publish_snapshot."
 
 
@@ -53,7 +52,7 @@ def build_store(path: Path, batches: Iterable[pa.RecordBatch], encoder: FeatureE
             store.execute(f"CREATE TABLE arrivals.customers {_TABLE})")
             for batch in batches:
                 store.executemany(
-                    "INSERT INTO arrivals.customers VALUES (?, ?, ?)", _rows(batch, encoder)
+                    "INSERT INTO arrivals.customers VALUES (?, ?, ?)", encoded_rows(batch, encoder)
                 )
             n_customers = _sort_into_place(store, encoder)
             store.commit()
@@ -102,12 +101,17 @@ class SqliteStore:
         if row is None:
             return None
         contactable, features = row
-        if len(features) != len(self._names) * _FLOAT.itemsize:
+        if len(features) != len(self._names) * FLOAT.itemsize:
             raise ContractError(
                 f"{self._path} holds {len(features)} bytes for a customer with "
                 f"{len(self._names)} features: it is damaged. {_WAY_OUT}"
             )
-        return OnlineCustomer(np.frombuffer(features, dtype=_FLOAT), bool(contactable))
+        return OnlineCustomer(np.frombuffer(features, dtype=FLOAT), bool(contactable))
+
+    def rows(self) -> Iterator[Row]:
+        """Everybody, for another store to take over."""
+        for unit_id, contactable, features in self._connection().execute(_EVERYBODY):
+            yield unit_id, bool(contactable), features
 
     def close(self) -> None:
         """Close the connections of all threads. A second call does nothing."""
@@ -159,15 +163,6 @@ def _sort_into_place(store: sqlite3.Connection, encoder: FeatureEncoder) -> int:
     about = {"format": str(FORMAT), "features": json.dumps(encoder.names)}
     store.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
     return found.rowcount
-
-
-def _rows(batch: pa.RecordBatch, encoder: FeatureEncoder) -> Iterator[tuple[str, bool, bytes]]:
-    features = encoder.encode(batch).astype(_FLOAT, copy=False)
-    unit_ids = batch.column(columns.UNIT_ID).to_pylist()
-    # Permission that is not known is no permission.
-    contactable = pc.fill_null(batch.column(columns.CONTACTABLE), False).to_pylist()
-    blobs = (row.tobytes() for row in features)
-    return zip(unit_ids, contactable, blobs, strict=True)
 
 
 def _remove(*paths: Path) -> None:

@@ -19,6 +19,15 @@ from uplift.spark.session import make_session
 FAILED = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT
 
+_MACHINE_TROUBLE = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "database or disk is full",
+    "Read-only file system",
+    "Input/output error",
+    "disk I/O error",
+)
 _LOG_VARIABLE = "UPLIFT_LOG"
 
 
@@ -49,10 +58,23 @@ def run_plain_job(doc: str, run: Callable[[Config], None], argv: Sequence[str] |
         0; 2 after an ``UpliftError``, whose sentence went to stderr; 130 after an interrupt. Any
         other exception is a bug and keeps its traceback.
     """
-    options = _parser(doc).parse_args(argv)
+    return run_with_options(doc, lambda config, _: run(config), argv)
+
+
+def run_with_options(
+    doc: str,
+    run: Callable[[Config, argparse.Namespace], None],
+    argv: Sequence[str] | None,
+    *,
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> int:
+    """The same for a job with options of its own, which it gets beside the config."""
+    parser = _parser(doc)
+    add_options(parser)
+    options = parser.parse_args(argv)
     configure_logging()
     try:
-        run(_config(options))
+        run(_config(options), options)
     except UpliftError as error:
         if options.traceback:
             traceback.print_exc(file=sys.stderr)
@@ -61,7 +83,29 @@ def run_plain_job(doc: str, run: Callable[[Config], None], argv: Sequence[str] |
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+    except Exception as error:
+        trouble = machine_trouble(error)
+        if trouble is None or options.traceback:
+            raise
+        sys.stderr.write(f"error: {trouble}\n")
+        return FAILED
     return 0
+
+
+def machine_trouble(error: BaseException) -> str | None:
+    """One sentence for a disk that is full, read-only or broken, whoever noticed it; else None.
+
+    Python and SQLite say so themselves; Spark's tasks hide it in the trace of a Java exception.
+    """
+    text = str(error)
+    found = next((words for words in _MACHINE_TROUBLE if words in text), None)
+    if found is None:
+        return None
+    file = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return (
+        f"{found[0].lower()}{found[1:]}{file}. Nothing was published, readers keep the last run. "
+        "Look after the disk of `workspace` (and of spark.local.dir), then run this again."
+    )
 
 
 def parse(doc: str, argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:

@@ -1,0 +1,83 @@
+"""The night as one page that a person reads over the first coffee.
+
+It is self-contained: no script, no font, no picture from elsewhere.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from uplift.batch.progress import readable
+from uplift.batch.report import Night
+
+_IN_BACKTICKS = re.compile(r"`([^`]+)`")
+_HEADLINES: Mapping[str, tuple[str, str]] = {
+    "finished": ("pass", "Tonight is published."),
+    "unchanged": ("pass", "Nothing had changed: last night's run stays."),
+    "failed": ("fail", "Tonight failed. Readers keep the last run."),
+}
+_DOUBTED = ("warn", "Tonight is published, with doubts.")
+_MOST_COLUMNS = 15
+
+
+def render_night(night: Night) -> str:
+    """The page as HTML; the same night gives the same bytes."""
+    environment = Environment(
+        loader=PackageLoader("uplift.batch"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        whole=_whole, euro=_euro, sentence=_sentence, clock=readable, share=_share
+    )
+    monitoring = night.monitoring or {}
+    tone, headline = _HEADLINES[night.status]
+    if night.status != "failed" and monitoring.get("verdict") == "warn":
+        tone, headline = _DOUBTED
+    stability = cast(Mapping[str, float], monitoring.get("stability", {}))
+    effect = cast(Mapping[str, object] | None, monitoring.get("policy_effect"))
+    worst = sorted(stability.items(), key=lambda item: -item[1])[:_MOST_COLUMNS]
+    return environment.get_template("night.html").render(
+        night=night,
+        tone=tone,
+        headline=headline,
+        checks=monitoring.get("checks", []),
+        migration=monitoring.get("migration"),
+        missing=monitoring.get("missing", {}),
+        stability=worst,
+        effect=effect if effect and effect["standard_error"] is not None else None,
+        n_columns=len(stability),
+        widest=max([value for _, value in worst], default=0.0) or 1.0,
+        allocation=night.allocation,
+        most=max([row.customers for row in night.segments], default=0) or 1,
+        total=sum(row.customers for row in night.segments) or 1,
+        longest=max([step.seconds for step in night.steps], default=0.0) or 1.0,
+    )
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _euro(value: float | None) -> str:
+    return "no limit" if value is None else f"{value:,.2f} €"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _sentence(text: str) -> Markup:
+    """With a capital and a full stop; what stands in backticks is code, all of it escaped.
+
+    Examples:
+        >>> _sentence("`age` is < 3")
+        Markup('<code>age</code> is &lt; 3.')
+    """
+    whole = f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(whole))))
