@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.keys import KeyRing
+from serving.keys import KeyRing, Scope
 
 COOKIE = "uplift_session"
 HOURS = 12
-_SCOPE = "export"
+_SCOPE: Scope = "export"
 
 
 class Sessions:

@@ -1,7 +1,7 @@
 """What the console says, in English and Chinese. Words are a marketer's, not a statistician's."""
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -216,11 +216,11 @@ def language_of(chosen: str | None, accepted: str) -> Language:
         ('zh', 'en')
     """
     if chosen in LANGUAGES:
-        return cast(Language, chosen)
+        return chosen
     for part in accepted.lower().split(","):
         tag = part.split(";")[0].strip().split("-")[0]
         if tag in LANGUAGES:
-            return cast(Language, tag)
+            return tag
     return "en"
 
 
