@@ -120,7 +120,7 @@ def normaliser(criterion: int, low: Matrix, total: Matrix) -> float:
         pair = total[arm, _WEIGHT] / (total[arm, _WEIGHT] + total[0, _WEIGHT])
         value += _impurity(criterion, pair) * _divergence(criterion, p, q)
         value += total[arm, _WEIGHT] / s_all * _impurity(criterion, p)
-    return value
+    return float(value)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
