@@ -165,3 +165,17 @@ def test_a_monotone_response_needs_face_values_that_differ() -> None:
     both = f"campaign.treatments=[{coupon % 'a'}, {coupon % 'b'}]"
     with pytest.raises(ConfigError, match="face_value_eur of its own"):
         load(both, "campaign.value.monotone_response=true")
+
+
+def test_pacing_needs_a_spend_to_spread_over_the_day() -> None:
+    pacing, spend = "serving.pacing.enabled=true", "serving.caps.total_spend_eur=100"
+    assert load(pacing, spend).serving.pacing.enabled
+    for settings in ([pacing], [pacing, spend, "serving.caps.period=campaign"]):
+        with pytest.raises(ConfigError, match="pacing spreads a day's spend"):
+            load(*settings)
+
+
+def test_nothing_is_capped_unless_a_cap_is_given() -> None:
+    assert not load().serving.caps.any
+    for cap in ("offers={coupon_5: 3}", "total_offers=0", "total_spend_eur=0.0"):
+        assert load(f"serving.caps.{cap}").serving.caps.any

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pytest
 from mlflow.models import Model
 
-from serving.service import load_service
+from serving.loading import load_service
+from serving.values import Ask
 from tests.benchmarks.conftest import Bench
 from tests.serving.builders import ARMS, AS_OF, policy
 from tests.serving.test_main import free_port, server
@@ -103,7 +104,7 @@ def test_one_decision(
     rows = [pd.DataFrame(matrix[i : i + 1], columns=NAMES) for i in range(100)]
     service = load_service(workspace.published, campaign())
     port = free_port()
-    with server(workspace, port):
+    with server(workspace, port, "serving.log_requests=false"):
         connection = http.client.HTTPConnection("127.0.0.1", port)
 
         def over_http(i: int) -> None:
@@ -123,7 +124,10 @@ def test_one_decision(
             "mlflow pyfunc, one row, no HTTP",
             microseconds(lambda i: packed.predict(rows[i % 100]), 100),
         ),
-        floor=("the service without HTTP", microseconds(lambda i: service.decide(f"u{i}"), 1000)),
+        floor=(
+            "the service without HTTP",
+            microseconds(lambda i: service.decide(Ask(f"u{i}")), 1000),
+        ),
     )
     service.close()
 

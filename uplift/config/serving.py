@@ -88,7 +88,6 @@ class Serving(Section):
     golden_rows: Annotated[int, Field(ge=0)]
     fallback_treatment: str | None
     log_requests: bool
-    telemetry: bool
     limits: RequestLimits
     keys: Keys
     ledger: Ledger
