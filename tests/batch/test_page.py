@@ -50,7 +50,7 @@ def test_the_page_says_what_happened_and_is_well_formed() -> None:
     )
     for part in (
         "Tonight is published.",
-        "1,234.50 €",
+        "1,234.50\N{NO-BREAK SPACE}€",
         "+50",
         "+600",
         "score_customers",

@@ -65,11 +65,11 @@ def _whole(value: float | None) -> str:
 
 
 def _euro(value: float | None) -> str:
-    return "no limit" if value is None else f"{value:,.2f} €"
+    return "no limit" if value is None else f"{value:,.2f}\N{NO-BREAK SPACE}€"
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _sentence(text: str) -> Markup:
