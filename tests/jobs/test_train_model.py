@@ -6,7 +6,6 @@ from pathlib import Path
 
 import mlflow.artifacts
 import numpy as np
-import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,9 +13,7 @@ from pyspark.sql import functions as F
 from jobs import learning, train_model
 from tests.jobs.builders import config_of, training_set, write_training_set
 from uplift.config import Config
-from uplift.errors import ContractError, ExperimentError, OverlapError
-from uplift.learners.boosting import LocalTrainer
-from uplift.selection.plans import plans_of
+from uplift.errors import ExperimentError, OverlapError
 from uplift.selection.trial import chosen
 from uplift.spark.fingerprint import fingerprint
 from uplift.spark.training_set import with_propensities
@@ -226,87 +223,7 @@ def test_pooled_experiments_of_different_shares_keep_no_family_out(
     assert [trial.name for trial in learning.compare(rows, config)] == [*names, "response"]
 
 
-def test_a_larger_log_is_sampled_by_unit_and_always_the_same_way(
-    table: DataFrame, trained: Trained
-) -> None:
-    config = config_of(trained.config.workspace, "training.max_rows=1000")
-    rows = learning.rows_to_learn_from(table, config)
-    again = learning.rows_to_learn_from(table.repartition(5), config)
-    assert rows.n_available == table.where("split = 'train'").count()
-    assert len(rows.arm) == pytest.approx(1000, abs=4 * 1000**0.5)
-    assert (rows.features == again.features).all()
-
-
-def test_a_forest_on_spark_learns_from_all_training_rows_and_is_that_of_one_machine(
-    table: DataFrame, trained: Trained
-) -> None:
-    forest = "{n_trees: 4, min_leaf_rows: 50, min_arm_rows: 10, shard_rows: 1000}"
-    candidate = f"{{name: f, learner: causal_forest, on_spark: true, forest: {forest}}}"
-    few = config_of(
-        trained.config.workspace, f"training.candidates=[{candidate}]", "training.max_rows=1000"
-    )
-    plan = train_model.plans_of(few.training, few.campaign, LocalTrainer())["f"]
-    sample = learning.rows_to_learn_from(table, few)
-    found = learning.fit(sample, "f", plan, few, digest="", table=table)
-    everybody = learning.rows_to_learn_from(table, trained.config)
-    assert len(everybody.arm) > len(sample.arm)
-    here = learning.fit(everybody, "f", plan, few, digest="")
-    assert found.version == here.version
-    assert found.metadata == here.metadata
-    assert learning.fit(sample, "f", plan, few, digest="").version != found.version
-
-
-def test_revenue_is_learned_where_it_earns_money(table: DataFrame, trained: Trained) -> None:
-    config = config_of(trained.config.workspace, "campaign.value.basis=revenue")
-    rows = learning.rows_to_learn_from(table, config)
-    plan = plans_of(config.training, config.campaign, LocalTrainer())["t_learner"]
-    model = learning.fit(rows, "t", plan, config, digest="")
-    assert model.outcomes == ("conversion", "revenue")
-
-
-def test_revenue_that_is_not_logged_cannot_be_learned(spark: SparkSession, tmp_path: Path) -> None:
-    table = training_set(effect=0.0, n=600)
-    table = table.set_column(
-        table.column_names.index("revenue"), "revenue", pa.nulls(600, pa.float64())
-    )
-    write_training_set(tmp_path, table)
-    config = config_of(tmp_path, "campaign.value.basis=revenue")
-    frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
-    with pytest.raises(ContractError, match=r"`revenue` .* is null in (\d+) of \1 training rows"):
-        learning.rows_to_learn_from(frame, config)
-
-
-def test_a_feature_without_a_value_is_named(spark: SparkSession, tmp_path: Path) -> None:
-    table = training_set(effect=0.0, n=600)
-    table = table.set_column(table.column_names.index("age"), "age", pa.nulls(600, pa.float64()))
-    write_training_set(tmp_path, table)
-    frame = spark.read.parquet(str(Workspace(tmp_path).table("training_set")))
-    with pytest.raises(ContractError, match="'age'"):
-        learning.rows_to_learn_from(frame, config_of(tmp_path))
-
-
 def test_a_failed_experiment_is_refused_until_somebody_answers_for_it() -> None:
     with pytest.raises(ExperimentError, match=r"`experiment\.overrides`"):
         train_model.require_sound({"is_refused": True})
     train_model.require_sound({"is_refused": False})
-
-
-def test_on_spark_the_chosen_candidate_learns_from_all_rows(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    write_training_set(tmp_path, training_set(effect=0.25, n=3000))
-    config = config_of(
-        tmp_path, "training.trainer=spark", "training.workers=2", "training.max_rows=1000"
-    )
-    train_model.run(spark, config)
-    store = open_store(config.tracking, Workspace(tmp_path))
-    version = require_version_at(store, CHALLENGER)
-    run = store.client.get_run(version.run_id)
-    assert run.data.metrics["training.rows"] == run.data.metrics["training.rows_available"] > 2000
-    assert run.data.params["trainer"] == "spark"
-    model = fetch_model(store, version)
-    north, south = (
-        model.encoder.encode_one({"age": 40.0, "region": r}) for r in ("north", "south")
-    )
-    assert model.cate(north)[0, 1] > 0.1
-    assert model.cate(south)[0, 1] < -0.1

@@ -69,6 +69,7 @@ def fit_forest(data: TrainingData, n_arms: int, recipe: Recipe) -> FlatEnsemble:
     mean score of a leaf that leaves [0, 1] is cut there for a chance.
     """
     recipe.require(data, n_arms)
+    recipe.require_boosters("causal_forest", "its helper models, where it has any, are boosters")
     is_helped = recipe.options.doubly_robust
     ensemble, _ = fit_causal_forest(
         data,
