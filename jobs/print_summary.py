@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from uplift import columns
-from uplift.audience.query import open_segment
-from uplift.audience.snapshot import current
-from uplift.config import Config
+from jobs.export_segments import campaign_source
+from uplift.audience.export import export_id_of, first_customer
+from uplift.config import Audience, Config, Order
 from uplift.config.options import campaign_arguments
 from uplift.evaluation import summary
 from uplift.policy import SEGMENTS
@@ -44,31 +43,29 @@ def run(config: Config, arguments: str = "") -> None:
         arms=config.campaign.arms.names,
         segments=SEGMENTS,
     )
-    files = "\n".join(f"  {label:<15}{path}" for label, path in _files(workspace, config).items())
+    files = "\n".join(f"  {label:<15}{path}" for label, path in _files(workspace, config))
     serve = "\n".join(f"  {line}" for line in _serve(workspace, config, arguments))
     sys.stdout.write(
         f"\nCampaign {config.campaign.id}\n\n{text}\n\nFiles\n{files}\n\nServe it\n{serve}\n\n"
     )
 
 
-def _files(workspace: Workspace, config: Config) -> dict[str, Path]:
-    snapshot = current(workspace.published)
-    export = f"{config.export.segment}-{snapshot.run_id}.{config.export.format}"
-    return {
-        "published run": snapshot.folder,
-        "audience": workspace.exports / export,
-        "reports": workspace.report("experiment").parent,
-        "models": workspace.root / "mlflow.db",
-    }
+def _files(workspace: Workspace, config: Config) -> Iterator[tuple[str, Path]]:
+    source = campaign_source(config)
+    yield "published run", source.snapshot.folder
+    for order in config.export.orders:
+        yield "audience", workspace.exports / export_id_of(source, order)
+    yield "reports", workspace.report("experiment").parent
+    yield "models", workspace.root / "mlflow.db"
 
 
 def _serve(workspace: Workspace, config: Config, arguments: str) -> Iterator[str]:
     """How to start the service, and a question for it about the best customer of the export."""
     yield f".venv/bin/python -m serving {arguments}" if arguments else "make serve"
-    with open_segment(current(workspace.published), config.export.segment) as batches:
-        first = next((batch for batch in batches if batch.num_rows), None)
+    source, anybody = campaign_source(config), Order(audience=Audience(segments=("persuadable",)))
+    first = first_customer(source, anybody, workspace.exports)
     if first is not None:
-        question = json.dumps({"user_id": first.column(columns.UNIT_ID)[0].as_py()})
+        question = json.dumps({"user_id": first})
         url = f"localhost:{config.serving.port}/v1/decisions"
         yield f"curl -s {url} -H 'content-type: application/json' -d '{question}'"
 

@@ -68,6 +68,11 @@ class Workspace:
         return self.root / "exports"
 
     @property
+    def suppressions(self) -> Path:
+        """Customers who asked to be left alone."""
+        return self.root / "suppressions.sqlite"
+
+    @property
     def tracking_uri(self) -> str:
         """The embedded MLflow store."""
         return f"sqlite:///{self.root / 'mlflow.db'}"

@@ -1,10 +1,15 @@
-"""A published run small enough to check by head."""
+"""A published run small enough to check by head, and exports of it."""
 
+import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uplift.audience.export import write_export
 from uplift.audience.manifest import Facts, SegmentSize
+from uplift.audience.shelf import Written
 from uplift.audience.snapshot import Snapshot, publish, staging_folder
+from uplift.audience.source import Source
+from uplift.config import Audience, Export, Order
 
 FACTS = Facts(
     campaign_id="coupon",
@@ -26,3 +31,20 @@ def publish_files(root: Path, files: dict[str, bytes] | None = None) -> Snapshot
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         return publish(root, folder, FACTS)
+
+
+AT = datetime(2026, 6, 2, 9, tzinfo=UTC)
+RULES = Export(orders=())
+PERSUADABLE = Audience(segments=("persuadable",))
+
+
+def write(source: Source, folder: Path, rules: Export = RULES, **order: object) -> Written:
+    """An export of the persuadable customers, or what ``order`` changes of that."""
+    whole = Order.model_validate({"audience": PERSUADABLE, **order})
+    return write_export(source, whole, folder, rules=rules, by="test", at=AT)
+
+
+def rows_of(written: Written) -> list[dict[str, str]]:
+    """The rows of a CSV file, by column."""
+    with written.file.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))

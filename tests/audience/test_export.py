@@ -1,16 +1,22 @@
-import csv
+import gzip
 import hashlib
 import json
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.audience.builders import AT, PERSUADABLE, RULES, rows_of, write
+from tests.conftest import ROOT
 from tests.serving.builders import customers, policy, publish_run
-from uplift.audience.export import export_segment
-from uplift.audience.query import outlook
+from uplift.audience import audit
+from uplift.audience.export import AUDIT, first_customer, preview, write_export
+from uplift.audience.shelf import exports_in, read_export
 from uplift.audience.snapshot import Snapshot
+from uplift.audience.source import Source
+from uplift.config import Audience, Export, Order, load_config
 from uplift.errors import ContractError
 
 
@@ -19,95 +25,196 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return publish_run(tmp_path_factory.mktemp("published"))
 
 
-def test_csv_and_parquet_hold_the_same_customers_in_the_same_order(
-    snapshot: Snapshot, tmp_path: Path
-) -> None:
-    as_csv = export_segment(snapshot, "persuadable", file_format="csv", folder=tmp_path)
-    as_parquet = export_segment(snapshot, "persuadable", file_format="parquet", folder=tmp_path)
-
-    with as_csv.path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    table = pq.read_table(as_parquet.path)
-    assert as_csv.rows == as_parquet.rows == len(rows) == table.num_rows > 0
-    assert [row["unit_id"] for row in rows] == table["unit_id"].to_pylist()
-    assert [float(row["uplift_coupon_5"]) for row in rows] == table["uplift_coupon_5"].to_pylist()
-
-
-def test_the_file_is_named_for_segment_and_run_and_nothing_else(
-    snapshot: Snapshot, tmp_path: Path
-) -> None:
-    export = export_segment(snapshot, "lost_cause", file_format="csv", folder=tmp_path / "new")
-
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        f"lost_cause-{snapshot.run_id}.csv",
-        f"lost_cause-{snapshot.run_id}.csv.json",
+def rounded(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [
+        {
+            name: round(value, 12) if isinstance(value, float) else value
+            for name, value in row.items()
+        }
+        for row in rows
     ]
-    assert export.path.name == f"lost_cause-{snapshot.run_id}.csv"
 
 
-def test_the_document_beside_tells_the_source_the_checksum_and_what_to_expect(
+def test_every_format_holds_the_same_customers_in_the_same_order(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    export = export_segment(snapshot, "persuadable", file_format="csv", folder=tmp_path)
+    source = Source(snapshot)
+    plain = write(source, tmp_path)
+    packed = write(source, tmp_path, gzip=True)
+    excel = write(source, tmp_path, format="excel")
+    parquet = pq.read_table(write(source, tmp_path, format="parquet").file).to_pylist()
+    book = openpyxl.load_workbook(write(source, tmp_path, format="xlsx").file, read_only=True)
+    head, *cells = book.worksheets[0].iter_rows(values_only=True)
+    lines = write(source, tmp_path, format="jsonl").file.read_text().splitlines()
 
-    found = json.loads(export.provenance.read_text())
-    assert found["sha256"] == hashlib.sha256(export.path.read_bytes()).hexdigest()
-    assert found["rows"] == export.rows == outlook(snapshot, "persuadable").customers
+    rows = rows_of(plain)
+    assert len(rows) == plain.rows == plain.outlook.customers > 40
+    assert gzip.decompress(packed.file.read_bytes()) == plain.file.read_bytes()
+    assert excel.file.read_bytes() == b"\xef\xbb\xbf" + plain.file.read_bytes()
+    assert [json.loads(line) for line in lines] == parquet
+    workbook = [dict(zip(head, row, strict=True)) for row in cells]
+    assert rounded(workbook) == rounded(parquet)  # a workbook holds 16 digits of a number
+    for row, exact in zip(rows, parquet, strict=True):
+        assert row["unit_id"] == exact["unit_id"]
+        assert float(row["uplift_coupon_5"]) == exact["uplift_coupon_5"]
+        assert float(row["net_value_eur"]) == exact["net_value_eur"]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "excel", "parquet", "jsonl"])
+def test_the_same_order_of_the_same_run_is_the_same_export_with_the_same_bytes(
+    snapshot: Snapshot, tmp_path: Path, file_format: str
+) -> None:
+    first = write(Source(snapshot), tmp_path / "a", format=file_format)
+    again = write(Source(snapshot), tmp_path / "b", format=file_format)
+    over = write(Source(snapshot), tmp_path / "a", format=file_format)
+
+    assert first.export_id == again.export_id == over.export_id
+    assert first.file.read_bytes() == again.file.read_bytes()
+    assert exports_in(tmp_path / "a") == [first.export_id]
+
+
+def test_the_manifest_tells_the_source_the_checksum_and_what_to_expect(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    written = write(Source(snapshot), tmp_path)
+
+    found = json.loads(written.manifest.read_text())
+    assert found["sha256"] == hashlib.sha256(written.file.read_bytes()).hexdigest()
+    assert found["bytes"] == written.file.stat().st_size
+    assert (
+        found["rows"]
+        == written.rows
+        == preview(Source(snapshot), Order(audience=PERSUADABLE), tmp_path).customers
+    )
     assert found["run_id"] == snapshot.run_id
     assert found["policy_version"] == policy().version
     assert found["model_version"] == policy().model_version
-    assert found["expected_with_best_coupon"]["offers"] == export.rows
-    assert found["expected_as_decided"]["offers"] < export.rows  # the budget does not reach all
+    assert found["order"]["audience"]["segments"] == ["persuadable"]
+    assert found["left_out"] == ["not contactable", "suppressed", "holdout"]
+    assert (found["by"], found["at"]) == ("test", AT.isoformat())
+    assert found["expected"]["with_best_coupon"]["offers"] == written.rows
+    assert found["expected"]["as_decided"]["offers"] < written.rows  # the budget is short
+    meaning = {column["name"]: column["meaning"] for column in found["columns"]}
+    assert list(meaning) == list(rows_of(written)[0])
+    assert meaning["uplift_coupon_5"] == "effect of coupon_5 on the chance of converting"
+    assert read_export(tmp_path, written.export_id) == written
 
 
-@pytest.mark.parametrize("file_format", ["csv", "parquet"])
-def test_the_same_run_gives_the_same_bytes(
-    snapshot: Snapshot, tmp_path: Path, file_format: str
-) -> None:
-    first = export_segment(snapshot, "sure_thing", file_format=file_format, folder=tmp_path / "a")
-    again = export_segment(snapshot, "sure_thing", file_format=file_format, folder=tmp_path / "b")
+def test_every_export_is_in_the_audit_log(snapshot: Snapshot, tmp_path: Path) -> None:
+    written = write(Source(snapshot), tmp_path)
+    write(Source(snapshot), tmp_path, format="parquet")
 
-    assert first.path.read_bytes() == again.path.read_bytes()
-    assert first.provenance.read_bytes() == again.provenance.read_bytes()
-
-
-def test_ids_that_look_like_formulas_are_guarded_in_csv_and_counted(tmp_path: Path) -> None:
-    features = customers(40)
-    ids = [f"=cmd|{i}" for i in range(features.num_rows)]
-    snapshot = publish_run(tmp_path, features.set_column(0, "unit_id", pa.array(ids)))
-
-    export = export_segment(snapshot, "persuadable", file_format="csv", folder=tmp_path)
-
-    assert "\"'=cmd|" in export.path.read_text()
-    assert '"=cmd|' not in export.path.read_text()
-    assert json.loads(export.provenance.read_text())["guarded_cells"] == export.rows > 0
+    first, second = audit.entries(tmp_path / AUDIT)
+    assert (first["action"], first["by"], first["rows"]) == ("export.written", "test", written.rows)
+    assert first["sha256"] == hashlib.sha256(written.file.read_bytes()).hexdigest()
+    assert second["previous"] == first["digest"]
 
 
-def test_an_empty_segment_gives_a_file_with_its_header_alone(tmp_path: Path) -> None:
-    table = customers()
-    young = table.filter(pa.compute.less(table["age"], 40))  # no sure thing, no sleeping dog
-    snapshot = publish_run(tmp_path, young)
+def test_columns_are_those_asked_for_in_that_order(snapshot: Snapshot, tmp_path: Path) -> None:
+    attributes = tmp_path / "customers.parquet"
+    pq.write_table(customers().select(["unit_id", "city"]), attributes)
+    written = write(Source(snapshot, attributes), tmp_path, columns=("city", "unit_id", "decision"))
 
-    export = export_segment(snapshot, "sleeping_dog", file_format="csv", folder=tmp_path)
-
-    assert export.rows == 0
-    assert export.path.read_text().startswith('"unit_id","segment"')
-    assert export.path.read_text().count("\n") == 1
-    assert export.outlook.as_decided.offers == 0
+    assert list(rows_of(written)[0]) == ["city", "unit_id", "decision"]
+    known = {row["unit_id"]: row["city"] or "" for row in customers().to_pylist()}
+    assert all(row["city"] == known[row["unit_id"]] for row in rows_of(written))
 
 
-def test_a_failed_export_leaves_no_half_file(snapshot: Snapshot, tmp_path: Path) -> None:
-    taken = tmp_path / f"persuadable-{snapshot.run_id}.csv"
-    taken.mkdir()
-
-    with pytest.raises(IsADirectoryError):
-        export_segment(snapshot, "persuadable", file_format="csv", folder=tmp_path)
-
-    assert list(tmp_path.iterdir()) == [taken]
-
-
-def test_an_unknown_segment_leaves_no_file(snapshot: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="unknown segment 'loyal'"):
-        export_segment(snapshot, "loyal", file_format="csv", folder=tmp_path)
+def test_an_unknown_column_leaves_nothing_behind(snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"'uplift_coupon_05' \(did you mean 'uplift_coupon_5'"):
+        write(Source(snapshot), tmp_path, columns=("unit_id", "uplift_coupon_05"))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_that_look_like_formulas_are_guarded_in_csv_and_stay_text_in_a_workbook(
+    tmp_path: Path,
+) -> None:
+    features = customers(60)
+    starts = ["=cmd|", "+1-", "-2", "@SUM(", "\tx", "\rx", "plain", "a=b"]
+    ids = [f"{starts[i % len(starts)]}{i}" for i in range(features.num_rows)]
+    snapshot = publish_run(tmp_path, features.set_column(0, "unit_id", pa.array(ids)))
+    written = write(Source(snapshot), tmp_path)
+
+    found = [row["unit_id"] for row in rows_of(written)]
+    exact = pq.read_table(write(Source(snapshot), tmp_path, format="parquet").file)
+    for cell, unit_id in zip(found, exact["unit_id"].to_pylist(), strict=True):
+        is_formula = unit_id[0] in "=+-@\t\r"
+        assert cell == ("'" + unit_id if is_formula else unit_id)
+    n_guarded = sum(cell.startswith("'") for cell in found)
+    assert json.loads(written.manifest.read_text())["guarded_cells"] == n_guarded > 3
+    assert any(float(row["uplift_coupon_10"]) > 0 for row in rows_of(written))
+    book = openpyxl.load_workbook(write(Source(snapshot), tmp_path, format="xlsx").file)
+    cells = [row[0] for row in book.worksheets[0].iter_rows(min_row=2)]
+    assert {cell.data_type for cell in cells} == {"s"}
+
+
+def test_negative_effects_stay_numbers(snapshot: Snapshot, tmp_path: Path) -> None:
+    dogs = write(Source(snapshot), tmp_path, audience=Audience(segments=("sleeping_dog",)))
+    assert all(float(row["uplift_coupon_5"]) == pytest.approx(-0.1) for row in rows_of(dogs))
+
+
+def test_an_empty_audience_gives_a_file_with_its_header_alone(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    nobody = Audience(net_value_eur={"min": 1e9})  # type: ignore[arg-type]
+    for file_format in ("csv", "xlsx", "parquet", "jsonl"):
+        assert write(Source(snapshot), tmp_path, audience=nobody, format=file_format).rows == 0
+    written = write(Source(snapshot), tmp_path, audience=nobody)
+    assert written.file.read_text().startswith('"unit_id","segment",decile')
+    assert written.file.read_text().count("\n") == 1
+    assert written.outlook.as_decided.offers == 0
+
+
+def test_too_small_an_audience_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
+    rules = Export(orders=(), minimum_customers=50)
+    with pytest.raises(ContractError, match="has 3 customers, fewer than the 50"):
+        write(Source(snapshot), tmp_path, rules, audience=Audience(top_n=3))
+    assert exports_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("export_id", ["nothing", "../secret", "/etc", ""])
+def test_an_export_that_is_none_is_said_so(
+    snapshot: Snapshot, tmp_path: Path, export_id: str
+) -> None:
+    with pytest.raises(ContractError, match="there is no export"):
+        read_export(tmp_path, export_id)
+    with pytest.raises(ContractError, match="there is no export"):
+        write(Source(snapshot), tmp_path, audience=Audience(exclude=(export_id,)))
+
+
+def test_a_failed_export_leaves_the_earlier_one_and_no_half_file(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    written = write(Source(snapshot), tmp_path)
+    content = written.file.read_bytes()
+
+    def interrupt(connection: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_export(
+            Source(snapshot),
+            Order(audience=PERSUADABLE),
+            tmp_path,
+            rules=RULES,
+            by="test",
+            at=AT,
+            watch=interrupt,
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [written.export_id, AUDIT]
+    assert written.file.read_bytes() == content
+
+
+def test_the_first_customer_is_the_most_valuable(snapshot: Snapshot, tmp_path: Path) -> None:
+    source = Source(snapshot)
+    first = first_customer(source, Order(audience=PERSUADABLE), tmp_path)
+    assert first == rows_of(write(source, tmp_path))[0]["unit_id"]
+    nobody = Order(audience=Audience(net_value_eur={"min": 1e9}))  # type: ignore[arg-type]
+    assert first_customer(source, nobody, tmp_path) is None
+
+
+def test_the_shipped_order_is_the_persuadable_customers() -> None:
+    config = load_config([ROOT / "conf/base.yaml", ROOT / "conf/campaigns/coupon.yaml"])
+    (order,) = config.export.orders
+    assert (order.name, order.audience, order.format) == ("persuadable", PERSUADABLE, "csv")

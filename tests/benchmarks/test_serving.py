@@ -1,6 +1,5 @@
 """One decision over HTTP, one lookup, one export: what a request and a marketer wait for."""
 
-import csv
 import http.client
 import json
 import sqlite3
@@ -14,17 +13,15 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from mlflow.models import Model
 
 from serving.loading import load_service
 from serving.values import Ask
 from tests.benchmarks.conftest import Bench
-from tests.serving.builders import ARMS, AS_OF, customers, policy, wide
+from tests.serving.builders import ARMS, AS_OF, policy
 from tests.serving.test_main import free_port, server
 from tests.serving.test_service import campaign
-from uplift.audience.export import export_segment
 from uplift.audience.manifest import Facts
 from uplift.audience.snapshot import publish, staging_folder
 from uplift.features.encoder import fit_encoder
@@ -163,37 +160,3 @@ def test_one_lookup(bench: Bench, matrix: np.ndarray, workspace: Workspace, tmp_
     )
     store.close()
     usual.close()
-
-
-def test_an_export(bench: Bench, tmp_path: Path) -> None:
-    scores = pa.concat_tables([wide(customers())] * 1000)
-    ids = pa.array([f"v{i:06d}" for i in range(scores.num_rows)])
-    scores = scores.set_column(0, "unit_id", ids)
-    with staging_folder(tmp_path) as folder:
-        (folder / "scores").mkdir()
-        pq.write_table(scores, folder / "scores" / "part-00000.parquet")
-        facts = Facts("coupon", AS_OF, "", "", ARMS.names, {}, {}, {})
-        snapshot = publish(tmp_path, folder, facts)
-    rows = [row for row in scores.to_pylist() if row["segment"] == "sleeping_dog"]
-
-    def by_row() -> None:
-        with (tmp_path / "peer.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({name: guarded(cell) for name, cell in row.items()})
-
-    def export() -> int:
-        return export_segment(snapshot, "sleeping_dog", file_format="csv", folder=tmp_path).rows
-
-    n = export()
-    bench.row(
-        f"export {n:,} customers as guarded CSV, with provenance",
-        ours=1e6 * bench.best(export, repeats=3) / n,
-        unit="us/row",
-        peer=("csv.writer, rows in memory", 1e6 * bench.best(by_row, repeats=2) / len(rows)),
-    )
-
-
-def guarded(cell: object) -> object:
-    return "'" + cell if isinstance(cell, str) and cell[:1] in set("=+-@\t\r\0") else cell

@@ -1,78 +1,156 @@
-"""Audience files: CSV that no spreadsheet can take for formulas, and Parquet."""
+"""Audience files: CSV that no spreadsheet can take for formulas, Excel, Parquet and JSON lines.
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+DuckDB writes all but Excel's workbooks by itself: rows stream from the run's files to the new one
+and are never all in memory.
+"""
+
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
+import duckdb
 
-# A spreadsheet runs a cell that starts like this. OWASP ASVS 1.2.10, and CR.
-_FORMULA = r"\A[=+\-@\t\r\x00]"
+from uplift.audience.source import quoted, text
+from uplift.config.exports import Format
+from uplift.errors import ContractError
+
+SUFFIX: Mapping[Format, str] = {
+    "csv": ".csv",
+    "excel": ".csv",
+    "parquet": ".parquet",
+    "xlsx": ".xlsx",
+    "jsonl": ".jsonl",
+}
+# A spreadsheet runs a cell that starts like one of these. OWASP ASVS 1.2.10, and CR.
+_STARTS = "('=', '+', '-', '@', chr(9), chr(13), chr(0))"
+_SHEET_ROWS = 1_048_575  # under the header
+_BATCH = 20_000
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a file holds.
+def write_file(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Mapping[str, object],
+    path: Path,
+    *,
+    file_format: Format,
+    gzip: bool = False,
+) -> int:
+    """Write the rows of a query to a file and return how many there are.
 
-    Attributes:
-        rows: Customers in the file.
-        guarded_cells: Cells that got a leading apostrophe, so that they are no formulas.
+    CSV is UTF-8 with a header, text in quotes. Text that a spreadsheet would run gets a leading
+    apostrophe in CSV; numbers never do, else every negative effect would become text. Excel's own
+    workbooks hold text as text, and go on to another sheet where one is full.
     """
+    values = dict(parameters)
+    if file_format == "xlsx":
+        return _write_workbook(connection, query, values, path)
+    if file_format == "parquet":
+        return _copy(connection, query, values, path, "FORMAT parquet, COMPRESSION zstd")
+    packed = ", COMPRESSION gzip" if gzip else ""
+    if file_format == "jsonl":
+        return _copy(connection, query, values, path, f"FORMAT json{packed}")
+    types = column_types_of(connection, query, values)
+    texts = [name for name, kind in types.items() if kind == "VARCHAR"]
+    quotes = f", FORCE_QUOTE ({', '.join(map(quoted, texts))})" if texts else ""
+    options = f"FORMAT csv, HEADER{quotes}{packed}"
+    guarded = _guarded(query, texts)
+    if file_format == "csv":
+        return _copy(connection, guarded, values, path, options)
+    bare = path.with_name(f"{path.name}.bare")
+    rows = _copy(connection, guarded, values, bare, options)
+    with path.open("wb") as file, bare.open("rb") as content:
+        file.write("\ufeff".encode())  # without it Excel takes UTF-8 for another code page
+        shutil.copyfileobj(content, file)
+    bare.unlink()
+    return rows
 
-    rows: int
-    guarded_cells: int
+
+def count_guarded(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
+) -> int:
+    """How many cells of a query get an apostrophe in CSV."""
+    values = dict(parameters)
+    types = column_types_of(connection, query, values)
+    texts = [quoted(name) for name, kind in types.items() if kind == "VARCHAR"]
+    if not texts:
+        return 0
+    counts = " + ".join(f"count(*) FILTER ({_is_formula(name)})" for name in texts)
+    found = connection.execute(f"SELECT {counts} FROM ({query})", values).fetchone()
+    return int(found[0]) if found else 0
 
 
-def write_csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> Written:
-    """Write UTF-8 CSV with a header, text in quotes.
-
-    Text that a spreadsheet would run gets a leading apostrophe; numbers never do, else every
-    negative effect would become text.
-    """
-    rows = guarded_cells = 0
-    with pa.csv.CSVWriter(path, schema) as writer:
-        for batch in batches:
-            safe, n_guarded = guard_formulas(batch)
-            writer.write_batch(safe)
-            rows += batch.num_rows
-            guarded_cells += n_guarded
-    return Written(rows, guarded_cells)
+def column_types_of(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
+) -> dict[str, str]:
+    """Name and type of each column of a query."""
+    empty = connection.execute(f"SELECT * FROM ({query}) LIMIT 0", dict(parameters))
+    return {str(name): str(kind) for name, kind, *_ in empty.description or ()}
 
 
-def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> Written:
-    """Write Parquet, packed with zstd; values stay exactly as published."""
+def _guarded(query: str, texts: list[str]) -> str:
+    if not texts:
+        return query
+    safe = ", ".join(
+        f"CASE WHEN {_is_formula(quoted(name))} THEN '''' || {quoted(name)} "
+        f"ELSE {quoted(name)} END AS {quoted(name)}"
+        for name in texts
+    )
+    return f"SELECT * REPLACE ({safe}) FROM ({query})"
+
+
+def _is_formula(column: str) -> str:
+    return f"left({column}, 1) IN {_STARTS}"
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: dict[str, object],
+    path: Path,
+    options: str,
+) -> int:
+    result = connection.execute(f"COPY ({query}) TO {text(str(path))} ({options})", parameters)
+    found = result.fetchone()
+    return int(found[0]) if found else 0
+
+
+def _write_workbook(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object], path: Path
+) -> int:
+    try:
+        import xlsxwriter  # here, for few exports need it
+    except ImportError as error:
+        raise ContractError(
+            "format xlsx needs the package xlsxwriter, which is not installed. Install the "
+            "requirements again, or take `excel`."
+        ) from error
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": True,
+        "default_date_format": "yyyy-mm-dd hh:mm:ss",
+        "remove_timezone": True,
+    }
+    reader = connection.execute(query, parameters)
+    names = [str(name) for name, *_ in reader.description or ()]
     rows = 0
-    with pa.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    return Written(rows, guarded_cells=0)
+    with xlsxwriter.Workbook(str(path), options) as book:
+        sheet = _new_sheet(book, names)
+        while batch := reader.fetchmany(_BATCH):
+            for values in batch:
+                place = rows % _SHEET_ROWS
+                if rows and not place:
+                    sheet = _new_sheet(book, names)
+                sheet.write_row(place + 1, 0, values)
+                rows += 1
+    return rows
 
 
-Writer = Callable[[pa.Schema, Iterable[pa.RecordBatch], Path], Written]
-WRITERS: Mapping[str, Writer] = {"csv": write_csv, "parquet": write_parquet}
-
-
-def guard_formulas(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
-    """The batch with an apostrophe before text that looks like a formula, and how many had it.
-
-    Examples:
-        >>> batch = pa.record_batch({"name": ["=1+1", "ann"], "uplift": [-0.1, 0.2]})
-        >>> safe, n_guarded = guard_formulas(batch)
-        >>> safe["name"].to_pylist(), safe["uplift"].to_pylist(), n_guarded
-        (["'=1+1", 'ann'], [-0.1, 0.2], 1)
-    """
-    n_guarded, columns = 0, []
-    for column in batch.columns:
-        if not pa.types.is_primitive(column.type):
-            is_formula = pc.fill_null(pc.match_substring_regex(column, _FORMULA), False)
-            found = pc.sum(is_formula).as_py() or 0
-            if found:
-                marked = pc.binary_join_element_wise("'", column, "")
-                column = pc.if_else(is_formula, marked, column)
-                n_guarded += found
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), n_guarded
+def _new_sheet(book: Any, names: list[str]) -> Any:
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, names)
+    return sheet

@@ -1,6 +1,7 @@
 """The configuration: closed, frozen, read and checked once at the door."""
 
 from uplift.config.experiment import ExperimentChecks, Observational
+from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
 from uplift.config.section import Section
@@ -11,7 +12,6 @@ from uplift.config.sections import (
     Evaluation,
     EventFeature,
     Experiment,
-    Export,
     Features,
     PolicyRules,
     RatioFeature,
@@ -28,6 +28,7 @@ from uplift.config.training import Candidate, Forest, Training
 
 __all__ = [
     "Aggregate",
+    "Audience",
     "Campaign",
     "Candidate",
     "Caps",
@@ -42,9 +43,13 @@ __all__ = [
     "Forest",
     "Inputs",
     "Observational",
+    "OneOf",
+    "Order",
     "PolicyRules",
+    "Range",
     "RatioFeature",
     "RawInputs",
+    "Scheduled",
     "Section",
     "Segments",
     "Serving",

@@ -12,11 +12,14 @@ from pydantic import Field, model_validator
 
 from uplift.arms import Arms, arms_of
 from uplift.config.experiment import ExperimentChecks
+from uplift.config.exports import Export
 from uplift.config.inputs import Inputs
 from uplift.config.section import Count, Name, NonNegative, Positive, Section, Share
 from uplift.config.serving import Serving
 from uplift.config.training import Training
 from uplift.errors import ContractError
+
+_IN_FILES = ("parquet", "csv")  # formats of raw inputs that an export can read by itself
 
 
 class Treatment(Section):
@@ -168,13 +171,6 @@ class SparkSettings(Section):
     settings: dict[str, str]
 
 
-class Export(Section):
-    """The audience file that the walk writes at its end."""
-
-    segment: Literal["persuadable", "sure_thing", "lost_cause", "sleeping_dog"]
-    format: Literal["csv", "parquet"]
-
-
 class Simulation(Section):
     """A log with known true effects instead of a real one."""
 
@@ -202,3 +198,11 @@ class Config(Section):
     export: Export
     serving: Serving
     simulation: Simulation | None = None
+
+    @property
+    def attributes(self) -> Path | None:
+        """What marketers may filter by: the declared table, or the customers of raw inputs."""
+        raw = self.inputs.raw
+        if self.export.attributes is not None or raw is None or raw.format not in _IN_FILES:
+            return self.export.attributes
+        return Path(raw.customers)
