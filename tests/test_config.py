@@ -63,7 +63,7 @@ def test_an_unknown_key_inside_a_list_is_compared_with_the_keys_of_that_list() -
 
 
 def test_a_key_like_no_other_lists_the_valid_ones() -> None:
-    with pytest.raises(ConfigError, match=r"valid here: .*budget_eur, exploration_share"):
+    with pytest.raises(ConfigError, match=r"valid here: .*eligibility, exploration_share"):
         load("policy.zzzzzz=5")
 
 
@@ -157,3 +157,25 @@ def test_nothing_is_capped_unless_a_cap_is_given() -> None:
     assert not load().serving.caps.any
     for cap in ("offers={coupon_5: 3}", "total_offers=0", "total_spend_eur=0.0"):
         assert load(f"serving.caps.{cap}").serving.caps.any
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("policy.max_coupons={coupon_50: 1}", r"\['coupon_50'\].*treatments are"),
+        ("policy.max_coupons={coupon_5: -1}", r"coupon_5"),
+        ("policy.groups={attribute: region, shares: {north: {least: 0.5, most: 0.1}}}", "above"),
+        ("policy.eligibility={most_contacts: 2}", "need the table contacts"),
+        ("campaign.value.harm_cost_eur=-1", "harm_cost_eur"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_at_the_door(override: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(override)
+
+
+def test_a_monotone_response_needs_face_values_that_differ() -> None:
+    coupon = "{name: %s, contact_cost_eur: 0.1, redemption_cost_eur: 5.0}"
+    both = f"campaign.treatments=[{coupon % 'a'}, {coupon % 'b'}]"
+    with pytest.raises(ConfigError, match="face_value_eur of its own"):
+        load(both, "campaign.value.monotone_response=true")

@@ -161,7 +161,7 @@ def test_an_empty_audience_gives_a_file_with_its_header_alone(
     for file_format in ("csv", "xlsx", "parquet", "jsonl"):
         assert write(Source(snapshot), tmp_path, audience=nobody, format=file_format).rows == 0
     written = write(Source(snapshot), tmp_path, audience=nobody)
-    assert written.file.read_text().startswith('"unit_id","segment",decile')
+    assert written.file.read_text().startswith('"unit_id","segment","evidence",decile')
     assert written.file.read_text().count("\n") == 1
     assert written.outlook.as_decided.offers == 0
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from uplift.arms import Arms
 from uplift.evaluation import metrics
-from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
+from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure, what_if_figure
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 
 ARMS = Arms(("none", "coupon_5", "coupon_10"))
@@ -60,3 +60,22 @@ def test_the_same_sums_make_the_same_bytes_and_pyplot_stays_out(
     assert dict(matplotlib.rcParams) == settings
     module = sys.modules["uplift.evaluation.figures"]
     assert "pyplot" not in vars(module)
+
+
+def test_the_what_if_curve_shows_both_expectations_and_tonights_budget():
+    def point(budget, calibrated):
+        return {
+            "budget_eur": budget,
+            "expected_profit_eur": 2.0 * budget,
+            "calibrated_profit_eur": calibrated,
+        }
+
+    known = {"estimate": 5.0, "low": 1.0, "high": 9.0}
+    curve = [point(0.0, known), point(10.0, {**known, "low": None}), point(20.0, known)]
+    (axes,) = what_if_figure(curve, budget_eur=7.0).axes
+    expected, held_out, tonight = axes.lines[:3]
+    assert list(expected.get_ydata()) == [0.0, 20.0, 40.0]
+    assert list(held_out.get_xdata()) == [0.0, 20.0]
+    assert list(tonight.get_xdata()) == [7.0, 7.0]
+    (axes,) = what_if_figure([point(0.0, None)], budget_eur=None).axes
+    assert len(axes.get_legend().get_texts()) == 1

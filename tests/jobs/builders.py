@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from jobs import check_experiment, read_experiment
 from tests.conftest import ROOT
+from tests.serving import builders as small_campaign
 from uplift.config import Config, load_config
 from uplift.experiment.split import split_of
 from uplift.workspace import Workspace, read_document, write_document
@@ -162,3 +163,26 @@ def raw_tables(n: int = 120) -> tuple[list[str], list[str], list[str]]:
     bought = [f"u{i},purchase,2026-01-05T00:00:00Z,9" for i in units]
     bought += [f"u{i},purchase,2026-01-12T00:00:00Z,9" for i in units if i % 3 == 2]
     return [A, *assigned], [E, *bought], [C, *[f"u{i},{20 + i // 3}" for i in units]]
+
+
+def leave_experiment(workspace: Workspace, *, n: int) -> None:
+    """A training set of held-out rows alone, on which the small campaign's model is right."""
+    rng = np.random.default_rng(4)
+    features = small_campaign.customers(n).drop_columns(["as_of", "contactable"])
+    fitted = small_campaign.model()
+    chances = fitted.expected_outcome(fitted.encoder.encode(features))
+    arm = rng.integers(0, 3, n)
+    drawn = {
+        "experiment_id": ["coupon"] * n,
+        "arm": pa.array(arm, pa.int32()),
+        "propensity": np.full(n, 1.0 / 3.0),
+        "cluster_id": features["unit_id"].to_pylist(),
+        "split": ["test"] * n,
+        "conversion": (rng.random(n) < chances[np.arange(n), arm]).astype(np.float64),
+    }
+    table = features
+    for name, values in drawn.items():
+        table = table.append_column(name, pa.array(values))
+    folder = workspace.table("training_set")
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "part-00000.parquet")

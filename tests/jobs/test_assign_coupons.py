@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from jobs import assign_coupons
 from tests.conftest import ROOT
+from tests.jobs.builders import leave_experiment
 from tests.serving.builders import AS_OF, customers, model, policy, tables
 from uplift.config import Config, load_config
 from uplift.errors import BudgetError, ConfigError, ContractError, VersionMismatchError
@@ -156,3 +157,47 @@ def test_revenue_that_was_not_scored_is_refused(spark: SparkSession, root: Path)
 def test_an_endless_budget_is_written_null(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"`policy\.budget_eur` = inf"):
         configured(root, "policy.budget_eur=.inf")
+
+
+def test_held_out_rows_bear_out_a_model_that_is_right(spark: SparkSession, root: Path) -> None:
+    """Expected and measured agree within the interval; the curve rises; the types are bounded."""
+    leave_experiment(Workspace(root), n=6_000)
+    model().save(Workspace(root).model)
+    assign_coupons.run(spark, configured(root, "evaluation.replicates=50"))
+    report = allocation(root)
+    calibrated = report["calibrated_incremental_profit_eur"]
+    expected = report["expected_incremental_profit_eur"]
+    assert calibrated["low"] < expected < calibrated["high"]
+    assert abs(calibrated["estimate"] - expected) < 3.0 * calibrated["standard_error"]
+    curve = report["what_if"]
+    assert len(curve) > 3
+    profits = [point["expected_profit_eur"] for point in curve]
+    assert profits == sorted(profits)
+    assert all(point["calibrated_profit_eur"]["low"] is not None for point in curve[1:])
+    dogs = report["types"]["segments"]["sleeping_dog"]["coupon_5"]["types"]["sleeping_dog"]
+    assert 0.0 < dogs["low"] < dogs["high"] < 0.6
+    assert Workspace(root).report("what_if").with_suffix(".png").stat().st_size > 1000
+
+
+def test_without_an_experiment_nothing_is_calibrated(spark: SparkSession, root: Path) -> None:
+    assign_coupons.run(spark, configured(root))
+    report = allocation(root)
+    assert report["calibrated_incremental_profit_eur"] is report["types"] is None
+    assert {point["calibrated_profit_eur"] for point in report["what_if"]} == {None}
+
+
+def test_the_suppression_list_and_the_cap_reach_the_decisions(
+    spark: SparkSession, root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "suppression.csv"
+    path.write_text("unit_id\nu000\nu001\nu002\n")
+    chosen = (
+        f"policy.eligibility.suppression={path}",
+        "policy.max_coupons={coupon_5: 10}",
+        "policy.budget_eur=null",
+    )
+    assign_coupons.run(spark, configured(root, *chosen))
+    found = pq.read_table(Workspace(root).table("decisions")).sort_by("unit_id").to_pydict()
+    assert found["decision_arm"][:3] == [0, 0, 0]
+    assert found["decision_arm"].count(1) == 10
+    assert allocation(root)["arm_prices_eur"]["coupon_5"] > 0.0

@@ -1,17 +1,19 @@
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import score_customers
 from tests.conftest import ROOT
+from tests.jobs.builders import leave_experiment
 from tests.serving.builders import customers, model
 from uplift.arms import Arms
 from uplift.config import Config, load_config
 from uplift.errors import ContractError, ModelNotReadyError, VersionMismatchError
 from uplift.learners.model import UpliftModel
-from uplift.workspace import Workspace
+from uplift.workspace import Workspace, read_document
 
 pytestmark = pytest.mark.spark
 
@@ -51,6 +53,42 @@ def test_a_second_run_writes_the_same_bytes(spark: SparkSession, config: Config)
         return [path.read_bytes() for path in sorted(table(config).glob("*.parquet"))]
 
     assert content() == content()
+
+
+def test_without_an_experiment_all_evidence_is_weak_and_the_report_says_so(
+    spark: SparkSession, config: Config
+) -> None:
+    score_customers.run(spark, config)
+    assert set(pq.read_table(table(config))["evidence"].to_pylist()) == {"weak"}
+    found = read_document(Workspace(config.workspace).report("calibration"), made_by="itself")
+    assert found == {"bins": {}, "level": 0.95, "model_version": model().version}
+
+
+def test_a_group_is_kept_for_the_limits_and_must_be_there(
+    spark: SparkSession, config: Config
+) -> None:
+    shares = "shares: {Ulm: {most: 0.5}}"
+
+    def grouped(attribute: str) -> Config:
+        chosen = f"policy.groups={{attribute: {attribute}, {shares}}}"
+        return load_config(CONF, [f"workspace={config.workspace}", chosen])
+
+    score_customers.run(spark, grouped("city"))
+    found = pq.read_table(table(config)).sort_by("unit_id")
+    assert found["group"].to_pylist() == customers()["city"].to_pylist()
+    with pytest.raises(ContractError, match=r"no attribute 'town'.*policy\.groups\.attribute"):
+        score_customers.run(spark, grouped("town"))
+
+
+def test_held_out_rows_say_how_sure_the_effects_are(spark: SparkSession, config: Config) -> None:
+    """Both coupons work as the model says, for all of 12,000 held-out customers."""
+    leave_experiment(Workspace(config.workspace), n=12_000)
+    score_customers.run(spark, config)
+    scores = pq.read_table(table(config)).sort_by("unit_id")
+    best = np.array([max(row) for row in scores["cate"].to_pylist()])
+    evidence = np.array(scores["evidence"].to_pylist())
+    assert set(evidence[best >= 0.2]) == {"strong"}
+    assert set(evidence[(best > 0.0) & (best < 0.06)]) == {"weak"}
 
 
 def test_segments_follow_the_config(spark: SparkSession, config: Config) -> None:

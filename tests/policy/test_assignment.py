@@ -6,6 +6,7 @@ import pytest
 from tests.policy.builders import policy
 from uplift.errors import ContractError
 from uplift.policy import REASONS, decide, draw
+from uplift.policy.prices import Price
 
 N = 20_000
 IDS = [f"unit-{i}" for i in range(N)]
@@ -194,3 +195,53 @@ def test_inputs_stay_as_they_were():
     decide(policy(exploration_share=0.5), IDS[:2], conversion, None, contactable)
     assert (conversion == before[0]).all()
     assert (contactable == before[1]).all()
+
+
+TIED = {"shadow_price": 5.0, "tie_shadow_price": 1.0, "tie_share": 0.4}
+
+
+def test_ties_are_split_by_a_sticky_draw_and_the_propensity_says_how():
+    """At price 5 coupon_5 costs more than it gains, 15 against 18.6; at 1 it does not."""
+    decided = decide(policy(**TIED, exploration_share=0.1), IDS, [PAYS] * N, None, [True] * N)
+    np.testing.assert_allclose(
+        decided.propensities[0], [0.1 / 3 + 0.9 * 0.6, 0.1 / 3 + 0.9 * 0.4, 0.1 / 3]
+    )
+    assert off((decided.arm == 1).mean(), 0.1 / 3 + 0.9 * 0.4) < 3.0
+    assert set(decided.reason.tolist()) == {"net_value", "below_threshold", "exploration"}
+    again = decide(policy(**TIED, exploration_share=0.1), IDS, [PAYS] * N, None, [True] * N)
+    assert again.arm.tolist() == decided.arm.tolist()
+
+
+def test_a_price_per_coupon_and_per_group_comes_off_the_gain():
+    prices = (Price(), Price(5.0))
+    capped = decide_one([0.1, 0.2, 0.9], arm_prices=(Price(100.0), Price(0.0)))
+    assert capped.arm.tolist() == [2]
+    assert decide_one([0.1, 0.1, 0.6], arm_prices=(Price(), Price(100.0))).arm.tolist() == [0]
+    assert decide_one([0.1, 0.6, 0.9], arm_prices=prices).arm.tolist() == [1]
+    rule = policy(group_attribute="region", group_prices={"north": Price(100.0)})
+    decided = decide(rule, IDS[:3], [PAYS] * 3, None, [True] * 3, groups=["north", "south", None])
+    assert decided.arm.tolist() == [0, 1, 1]
+
+
+def test_a_subsidy_sends_what_does_not_pay():
+    rule = policy(group_attribute="region", group_prices={"north": Price(-2.0)})
+    decided = decide(rule, IDS[:2], [NEVER] * 2, None, [True] * 2, groups=["north", "south"])
+    assert decided.arm.tolist() == [1, 0]
+    assert decided.reason.tolist() == ["net_value", "lost_cause"]
+
+
+@pytest.mark.long
+def test_shares_are_right_over_a_million_customers_and_independent_across_campaigns():
+    n = 1_000_000
+    ids = [f"c{number:09d}" for number in range(n)]
+    shares = {"holdout_share": 0.05, "exploration_share": 0.02}
+    here = decide(policy(**shares, **TIED), ids, [PAYS] * n, None, np.ones(n))
+    other = draw(policy(**shares, campaign_id="spring"), ids)
+    held_out, explorers = here.reason == "holdout", here.reason == "exploration"
+    assert off(held_out.mean(), 0.05, n) < 3.0
+    assert off(explorers.mean(), 0.95 * 0.02, n) < 3.0
+    for arm in range(3):
+        assert off((here.arm == arm).mean(), here.propensities[0, arm], n) < 3.0
+    assert off((held_out & other.is_held_out).mean(), 0.05**2, n) < 3.0
+    assert off((explorers & other.is_explorer).mean(), 0.019**2, n) < 3.0
+    assert abs(np.corrcoef(other.tie, draw(policy(), ids).tie)[0, 1]) < 3.0 / math.sqrt(n)

@@ -7,6 +7,7 @@ from tests.policy.builders import PRICES, policy
 from uplift.arms import Arms
 from uplift.errors import ContractError, VersionMismatchError
 from uplift.policy import Policy
+from uplift.policy.evidence import EffectBins, EffectIntervals
 from uplift.policy.prices import Price
 
 
@@ -31,6 +32,11 @@ CHANGES = [
     {"tie_share": 0.5},
     {"arm_prices": (Price(), Price(2.0))},
     {"group_attribute": "region"},
+    {
+        "intervals": EffectIntervals(
+            0.9, {"conversion": (EffectBins((0.1,), (0.0, None), (1.0, 2.0)),)}
+        )
+    },
     {"group_prices": {"north": Price(-1.0, -1.5, 0.5)}},
 ]
 
@@ -44,7 +50,7 @@ def test_a_policy_survives_its_document(change):
 
 
 def test_the_version_is_the_same_everywhere_and_for_ever():
-    assert policy().version == "c38003624aab"
+    assert policy().version == "77824ac6ec25"
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uplift.errors import ContractError
-from uplift.policy.types import PayOffs, benefit, type_shares
+from uplift.policy.types import Observed, PayOffs, benefit, type_shares
 
 # Hillstrom, visits: all mens e-mails, all womens e-mails, no e-mail
 NO_EMAIL, MENS, WOMENS = 2262 / 21306, 3894 / 21307, 3238 / 21387
@@ -79,3 +79,62 @@ def test_the_bounds_are_reached_by_a_population(p1, p0):
 def test_what_is_no_share_is_refused(share):
     with pytest.raises(ContractError, match=r"untreated holds .* \(1 of 2 groups\)"):
         type_shares([0.5, 0.5], [0.5, share])
+
+
+def population(shares, chooses):
+    """Conversions under treatment and without, and free choices, of eight kinds of customers.
+
+    ``shares`` of persuadable, sure thing, lost cause, sleeping dog; ``chooses``, of each the share
+    that takes the treatment of its own accord.
+    """
+    shares, chooses = np.array(shares) / sum(shares), np.array(chooses)
+    if_treated, if_not = np.array([1, 1, 0, 0]), np.array([0, 1, 0, 1])
+    taken, left = shares * chooses, shares * (1.0 - chooses)
+    observed = Observed(
+        taken @ if_treated, taken @ (1 - if_treated), left @ if_not, left @ (1 - if_not)
+    )
+    return shares, shares @ if_treated, shares @ if_not, observed
+
+
+POSITIVE = st.floats(0.01, 1.0)
+
+
+@given(shares=st.tuples(*[POSITIVE] * 4), chooses=st.tuples(*[SHARE] * 4))
+def test_what_customers_choose_freely_tightens_the_bounds_and_keeps_the_truth(shares, chooses):
+    truth, p1, p0, observed = population(shares, chooses)
+    alone, both = type_shares(p1, p0), type_shares(p1, p0, observed=observed)
+    for share, name in zip(truth, alone, strict=True):
+        assert both[name].low - 1e-9 <= share <= both[name].high + 1e-9
+        assert both[name].low >= alone[name].low - 1e-9
+        assert both[name].high <= alone[name].high + 1e-9
+
+
+def test_choices_can_settle_what_the_experiment_leaves_open():
+    """All persuadables take the treatment, all sleeping dogs leave it: nobody is misjudged."""
+    _, p1, p0, observed = population([0.3, 0.2, 0.4, 0.1], [1.0, 1.0, 0.0, 0.0])
+    found = type_shares(p1, p0, observed=observed)["persuadable"]
+    assert (found.low, found.high) == pytest.approx((0.3, 0.3))
+    alone = type_shares(p1, p0)["persuadable"]
+    assert (alone.low, alone.high) == pytest.approx((0.2, 0.5))
+
+
+@given(persuadable=SHARE, sure_thing=SHARE)
+def test_if_nobody_is_harmed_the_shares_are_known(persuadable, sure_thing):
+    whole = persuadable + sure_thing + 1.0
+    p1, p0 = (persuadable + sure_thing) / whole, sure_thing / whole
+    found = type_shares(p1, p0, monotone=True)
+    truth = (persuadable / whole, sure_thing / whole, 1.0 / whole, 0.0)
+    for bounds, share in zip(found.values(), truth, strict=True):
+        assert (bounds.low, bounds.high) == pytest.approx((share, share), abs=1e-9)
+
+
+def test_harm_that_was_measured_contradicts_monotonicity():
+    found = type_shares([0.3, 0.1], [0.1, 0.3], monotone=True)["persuadable"]
+    np.testing.assert_allclose(found.low, [0.2, np.nan])
+    worth = benefit([0.3, 0.1], [0.1, 0.3], CHURN, monotone=True)
+    assert np.isnan(worth.low).tolist() == [False, True]
+
+
+def test_observed_shares_that_are_not_whole_are_refused():
+    with pytest.raises(ContractError, match=r"add up to 0\.9"):
+        type_shares(0.5, 0.5, observed=Observed(0.3, 0.2, 0.2, 0.2))

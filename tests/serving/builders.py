@@ -23,6 +23,7 @@ from uplift.features.spec import FeatureColumn
 from uplift.learners.model import UpliftModel
 from uplift.online.sqlite import build_store
 from uplift.policy import SEGMENTS, Decisions, Policy, ValueRule, decide
+from uplift.policy.evidence import EffectBins, EffectIntervals
 from uplift.workspace import Workspace, write_document
 
 ARMS = Arms(("no_coupon", "coupon_5", "coupon_10"))
@@ -35,6 +36,9 @@ LEAVES = [  # chance of buying with no coupon, coupon_5, coupon_10
     [0.50, 0.50, 0.51],  # 41 to 60: sure things
     [0.50, 0.40, 0.45],  # older: sleeping dogs
 ]
+
+# effects of more than ten points are known to a point, others may be nothing
+SURE_ABOVE_10_POINTS = EffectBins((-0.09, 0.1), (-0.11, -0.1, 0.19), (-0.09, 0.1, 0.21))
 
 
 def model() -> UpliftModel:
@@ -77,6 +81,7 @@ def policy() -> Policy:
         salt="policy-1",
         sure_thing_conversion=0.2,
         harm_tolerance=0.005,
+        intervals=EffectIntervals(0.95, {"conversion": (SURE_ABOVE_10_POINTS,) * 2}),
     )
 
 
@@ -121,6 +126,10 @@ def tables(features: pa.Table) -> dict[str, pa.Table]:
         "best_arm": pa.array(decided.best_arm, pa.int32()),
         "priority": decided.priority,
         "segment": decided.segment.tolist(),
+        "evidence": decided.evidence.tolist(),
+        "arm_evidence": decided.arm_evidence.tolist(),
+        "persuadable_low": decided.persuadable_low,
+        "persuadable_high": decided.persuadable_high,
         "decile": pa.array(rank * 10 // n + 1, pa.int32()),
     }.items():
         scores = scores.append_column(name, pa.array(values))
@@ -145,6 +154,7 @@ def wide(features: pa.Table) -> pa.Table:
     columns: dict[str, object] = {
         "unit_id": scores["unit_id"],
         "segment": scores["segment"],
+        "evidence": scores["evidence"],
         "decile": scores["decile"],
         "net_value_eur": scores["priority"],
         "best_coupon": pa.array([ARMS.names[i] if i else None for i in best], pa.string()),
@@ -158,9 +168,12 @@ def wide(features: pa.Table) -> pa.Table:
         ("uplift", "cate", ARMS.treatments),
         ("gain_eur", "gain", ARMS.treatments),
         ("cost_eur", "cost", ARMS.treatments),
+        ("evidence", "arm_evidence", ARMS.treatments),
     ]:
         for i, name in enumerate(names):
             columns[f"{prefix}_{name}"] = [row[i] for row in scores[array].to_pylist()]
+    columns["persuadable_low"] = scores["persuadable_low"]
+    columns["persuadable_high"] = scores["persuadable_high"]
     columns["as_of"] = scores["as_of"]
     columns["model_version"] = scores["model_version"]
     columns["policy_version"] = [policy().version] * features.num_rows

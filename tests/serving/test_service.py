@@ -18,6 +18,7 @@ from uplift.errors import ContractError, ModelNotReadyError, VersionMismatchErro
 from uplift.features.encoder import fit_encoder
 from uplift.online.sqlite import build_store
 from uplift.policy import REASONS
+from uplift.policy.prices import Price
 from uplift.workspace import write_document
 
 
@@ -50,6 +51,20 @@ def test_every_decision_is_that_of_the_batch_to_the_last_bit(service: DecisionSe
         assert found.value is not None
         assert found.value.gain_eur == row[f"gain_eur_{found.value.treatment}"]
         assert found.value.cost_eur == row[f"cost_eur_{found.value.treatment}"]
+
+
+def test_the_limit_of_a_customers_group_holds_online_too(service: DecisionService) -> None:
+    rule = replace(service.policy, group_attribute="city", group_prices={"Ulm": Price(1000.0)})
+    limited = replace(service, policy=rule)
+
+    sent = {
+        row["unit_id"]: row["city"]
+        for row in customers().to_pylist()
+        if service.decide(Ask(row["unit_id"])).reason == "net_value"
+    }
+    still = {unit for unit in sent if limited.decide(Ask(unit)).reason == "net_value"}
+
+    assert still == {unit for unit, city in sent.items() if city != "Ulm"} < set(sent)
 
 
 def test_the_group_tells_who_decided(service: DecisionService) -> None:

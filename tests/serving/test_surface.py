@@ -137,7 +137,7 @@ def test_uplift_scores_without_deciding(client: TestClient, opened: Office) -> N
         row["gain_eur_coupon_5"],
         row["gain_eur_coupon_10"],
     ]
-    assert scored["evidence"]["persuadable"] == {"low": pytest.approx(0.2), "high": 0.3}
+    assert scored["type_bounds"]["persuadable"] == {"low": pytest.approx(0.2), "high": 0.3}
     assert (stranger["problem"]["code"], wrong["problem"]["code"]) == (
         "unknown-customer",
         "feature",

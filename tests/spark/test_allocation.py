@@ -11,8 +11,13 @@ from uplift.errors import BudgetError
 from uplift.policy import REASONS, decide
 from uplift.policy.contenders import contenders
 from uplift.policy.limits import in_memory
-from uplift.policy.pricing import price
-from uplift.spark.allocation import allocation_report, decided_customers, price_budget
+from uplift.policy.pricing import GroupShare, price
+from uplift.spark.allocation import (
+    allocation_report,
+    decided_customers,
+    price_budget,
+    surveyed,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -47,24 +52,24 @@ def priced(scores: DataFrame):
 
 @pytest.fixture(scope="module")
 def report(scores: DataFrame, priced):
-    return allocation_report(decided_customers(scores, priced), priced)
+    return allocation_report(decided_customers(scores, priced.policy), priced)
 
 
 def test_spark_finds_the_prices_that_numpy_finds(priced):
     asked = contenders(UNPRICED, IDS, CONVERSION, None, CONTACTABLE)
     assert priced == price(UNPRICED, in_memory(asked))
-    assert priced.shadow_price > 1.0
+    assert priced.policy.shadow_price > 1.0
 
 
 @pytest.mark.parametrize("partitions", [1, 8])
 def test_partitions_and_order_change_nothing(scores, priced, report, partitions):
     shuffled = scores.orderBy(F.rand(partitions)).repartition(partitions)
     assert price_budget(shuffled, UNPRICED) == priced
-    assert allocation_report(decided_customers(shuffled, priced), priced) == report
+    assert allocation_report(decided_customers(shuffled, priced.policy), priced) == report
 
 
 def test_no_budget_has_no_price(scores):
-    assert price_budget(scores, replace(UNPRICED, budget_eur=None)).shadow_price == 0.0
+    assert price_budget(scores, replace(UNPRICED, budget_eur=None)).policy.shadow_price == 0.0
 
 
 def test_a_budget_that_exploration_alone_exceeds_is_refused(scores):
@@ -76,8 +81,8 @@ def test_a_budget_that_exploration_alone_exceeds_is_refused(scores):
 
 
 def test_every_customer_gets_the_decision_of_the_one_rule(scores, priced):
-    expected = decide(priced, IDS, CONVERSION, None, CONTACTABLE)
-    found = decided_customers(scores, priced).toArrow().sort_by("unit_id")
+    expected = decide(priced.policy, IDS, CONVERSION, None, CONTACTABLE)
+    found = decided_customers(scores, priced.policy).toArrow().sort_by("unit_id")
     assert found["unit_id"].to_pylist() == IDS
     assert found["decision_arm"].to_pylist() == expected.arm.tolist()
     assert found["reason"].to_pylist() == expected.reason.tolist()
@@ -90,7 +95,7 @@ def test_spend_stays_within_the_budget_explorers_included_and_comes_close(report
 
 
 def test_the_report_adds_up_what_was_decided(report, priced):
-    decided = decide(priced, IDS, CONVERSION, None, CONTACTABLE)
+    decided = decide(priced.policy, IDS, CONVERSION, None, CONTACTABLE)
     row = np.arange(N)
     zero = np.zeros(N)
     gain = np.c_[zero, decided.gain][row, decided.arm].sum()
@@ -100,16 +105,51 @@ def test_the_report_adds_up_what_was_decided(report, priced):
     assert report["expected_spend_eur"] == pytest.approx(spend, abs=1e-6)
     assert report["expected_incremental_profit_eur"] == pytest.approx(gain - spend, abs=1e-6)
     assert report["expected_incremental_conversions"] == pytest.approx(conversions, abs=1e-6)
-    assert report["duality_gap_eur"] == pytest.approx(priced.shadow_price * (200.0 - spend))
+    assert report["duality_gap_eur"] == pytest.approx(
+        priced.policy.shadow_price * (200.0 - spend), abs=1e-4
+    )
 
 
 def test_the_report_counts_everybody_once_by_arm_reason_and_segment(report, priced):
-    decided = decide(priced, IDS, CONVERSION, None, CONTACTABLE)
+    decided = decide(priced.policy, IDS, CONVERSION, None, CONTACTABLE)
     assert report["customers"] == N
     assert report["arms"] == {
-        name: int((decided.arm == arm).sum()) for arm, name in enumerate(priced.arms.names)
+        name: int((decided.arm == arm).sum()) for arm, name in enumerate(priced.policy.arms.names)
     }
     for key, of_unit in (("reasons", decided.reason), ("segments", decided.segment)):
         assert report[key] == {name: int((of_unit == name).sum()) for name in report[key]}
         assert sum(report[key].values()) == N
     assert tuple(report["reasons"]) == REASONS
+
+
+def test_prices_are_the_same_whether_rows_stay_in_spark_or_come_to_the_driver(scores, priced):
+    for partitions in (1, 5):
+        with surveyed(scores.repartition(partitions), UNPRICED, few=0) as survey:
+            assert price(UNPRICED, survey) == priced
+
+
+def test_caps_groups_and_eligibility_hold_in_spark(scores):
+    """Half the customers live in the north, one in ten may not get the first coupon."""
+    north = F.when(F.col("unit_id") < IDS[N // 2], "north").otherwise("south")
+    barred = F.col("unit_id").endswith("7")
+    asked = scores.withColumns({"group": north, "eligible_arms": F.array(~barred, F.lit(True))})
+    limits = {"caps": {"coupon_5": 20}, "shares": {"north": GroupShare(0.2, 0.9)}}
+    with surveyed(asked, UNPRICED) as survey:
+        found = price(UNPRICED, survey, **limits)
+    may_get = np.column_stack([[not unit.endswith("7") for unit in IDS], np.ones(N, dtype=bool)])
+    who = contenders(
+        UNPRICED,
+        IDS,
+        CONVERSION,
+        None,
+        CONTACTABLE,
+        eligible=may_get,
+        groups=["north" if unit < IDS[N // 2] else "south" for unit in IDS],
+    )
+    assert price(UNPRICED, in_memory(who), **limits) == found
+    rows = decided_customers(asked, found.policy).toPandas()
+    assert (rows.decision_arm == 1).sum() <= 20
+    assert not ((rows.decision_arm == 1) & rows.unit_id.str.endswith("7")).any()
+    in_north = (rows.unit_id < IDS[N // 2]) & rows.unit_id.isin(np.array(IDS)[who.counts])
+    assert (rows.decision_arm[in_north] > 0).mean() >= 0.2
+    assert rows.expected_spend_eur.sum() <= 200.0

@@ -22,7 +22,8 @@ ARMS = Arms(("No E-Mail", "Mens E-Mail", "Womens E-Mail"))
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 SCORES = """unit_id string, as_of timestamp, model_version string, contactable boolean,
     expected_conversion array<double>, cate array<double>, gain array<double>, cost array<double>,
-    best_arm int, priority double, segment string, decile int"""
+    best_arm int, priority double, segment string, decile int, evidence string,
+    arm_evidence array<string>, persuadable_low double, persuadable_high double"""
 DECISIONS = "unit_id string, decision_arm int, reason string, decision_propensity double"
 
 Score = tuple[object, ...]
@@ -32,7 +33,8 @@ def score(unit_id: str, best_arm: int, priority: float, segment: str, decile: in
     conversion, cate = [0.10, 0.15, 0.12], [0.05, 0.02]
     gain, cost = [5.0, 2.0], [1.0, 0.5]
     arrays = (conversion, cate, gain, cost)
-    return (unit_id, AS_OF, "model-1", True, *arrays, best_arm, priority, segment, decile)
+    sure = ("strong", ["strong", "weak"], 0.05, 0.15)
+    return (unit_id, AS_OF, "model-1", True, *arrays, best_arm, priority, segment, decile, *sure)
 
 
 ANN = score("ann", 1, 4.0, "persuadable", 1)
@@ -65,12 +67,14 @@ def test_arms_get_their_names_in_columns_and_in_values(spark: SparkSession) -> N
     rows = by_unit(frame)
 
     assert frame.columns == [
-        *("unit_id", "segment", "decile", "net_value_eur", "best_coupon", "decision", "reason"),
+        *("unit_id", "segment", "evidence", "decile"),
+        *("net_value_eur", "best_coupon", "decision", "reason"),
         *("decision_propensity", "contactable"),
         *("conversion_no_e_mail", "conversion_mens_e_mail", "conversion_womens_e_mail"),
         *("uplift_mens_e_mail", "uplift_womens_e_mail"),
         *("gain_eur_mens_e_mail", "gain_eur_womens_e_mail"),
         *("cost_eur_mens_e_mail", "cost_eur_womens_e_mail"),
+        *("evidence_mens_e_mail", "evidence_womens_e_mail", "persuadable_low", "persuadable_high"),
         *("as_of", "model_version", "policy_version"),
     ]
     assert (rows["ann"].best_coupon, rows["ann"].decision) == ("Mens E-Mail", "Mens E-Mail")
@@ -79,6 +83,7 @@ def test_arms_get_their_names_in_columns_and_in_values(spark: SparkSession) -> N
     assert rows["ann"].uplift_mens_e_mail == 0.05
     assert rows["ann"].gain_eur_womens_e_mail == 2.0
     assert rows["ann"].cost_eur_mens_e_mail == 1.0
+    assert (rows["ann"].evidence, rows["ann"].evidence_womens_e_mail) == ("strong", "weak")
     assert rows["ann"].policy_version == "policy-1"
 
 

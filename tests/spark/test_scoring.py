@@ -107,6 +107,10 @@ def test_the_table_has_the_columns_that_later_jobs_read(scores):
         "best_arm": "int32",
         "priority": "double",
         "segment": "string",
+        "evidence": "string",
+        "arm_evidence": "list<element: string not null>",
+        "persuadable_low": "double",
+        "persuadable_high": "double",
         "decile": "int32",
     }
     assert set(scores["model_version"].to_pylist()) == {model().version}

@@ -16,7 +16,10 @@ _FIXED = {
     "best_coupon": "the coupon that pays best, whatever the budget; empty where none does",
     "decision": "what the policy decided tonight, within the budget",
     "reason": "why it decided that",
-    "decision_propensity": "chance that the decision had, over holdout and exploration",
+    "decision_propensity": "chance that the decision had, over holdout, exploration and ties",
+    "persuadable_low": "chance, at least, that the best coupon makes the customer buy who would "
+    "not without it",
+    "persuadable_high": "the same, at most",
     "contactable": "whether anything may be sent",
     "as_of": "the moment that the features describe",
     "model_version": "the model that scored",
@@ -29,6 +32,7 @@ _PER_ARM = {
     "uplift": "effect of {arm} on the chance of converting",
     "gain_eur": "expected incremental margin of {arm}, euro",
     "cost_eur": "expected spend on {arm}, euro",
+    "evidence": "strong if the interval of {arm}'s net value lies on one side of 0, else weak",
 }
 _ATTRIBUTE = "attribute of the customer"
 

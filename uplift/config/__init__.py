@@ -4,6 +4,7 @@ from uplift.config.experiment import ExperimentChecks, Observational
 from uplift.config.exports import Audience, Export, OneOf, Order, Range, Scheduled
 from uplift.config.inputs import FlatLog, Inputs, RawInputs
 from uplift.config.load import explain, load_config, load_yaml
+from uplift.config.policy import Eligibility, PolicyRules, Segments
 from uplift.config.section import Section
 from uplift.config.sections import (
     Aggregate,
@@ -13,9 +14,7 @@ from uplift.config.sections import (
     EventFeature,
     Experiment,
     Features,
-    PolicyRules,
     RatioFeature,
-    Segments,
     Simulation,
     SparkSettings,
     StaticFeature,
@@ -33,6 +32,7 @@ __all__ = [
     "Candidate",
     "Caps",
     "Config",
+    "Eligibility",
     "Evaluation",
     "EventFeature",
     "Experiment",

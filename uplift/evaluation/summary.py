@@ -75,6 +75,7 @@ class Allocation(View):
     expected_spend_eur: float
     expected_incremental_profit_eur: float
     expected_incremental_conversions: float
+    calibrated_incremental_profit_eur: Interval | None = None
     customers: int
     arms: dict[str, int]
     segments: dict[str, int]
@@ -206,6 +207,11 @@ def _budget(report: Allocation, truth: Truth | None, arms: Sequence[str]) -> Ite
     yield f"  one more euro would earn {report.shadow_price:.2f}"
     label = "incremental profit, expected"
     yield f"  {label:<29} {expected:>9,.0f} euro, {conversions:,.0f} conversions"
+    held_out = report.calibrated_incremental_profit_eur
+    if held_out is not None and held_out.low is not None and held_out.high is not None:
+        label = "as held-out customers say"
+        span = f"{held_out.low:,.0f} to {held_out.high:,.0f}"
+        yield f"  {label:<29} {held_out.estimate or 0.0:>9,.0f} euro ({span})"
     policies = truth.policies if truth else {}
     order = ["tonight", *(f"everybody:{name}" for name in arms), "oracle"]
     for name in order:

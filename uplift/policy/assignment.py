@@ -4,7 +4,7 @@ Batch and online call ``decide``. Every draw is a hash of customer, campaign and
 is sticky and repeatable, and its propensity is known without storing state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,10 @@ class Decisions:
         cost: Expected spend, same shape.
         best_arm: The arm if the budget did not bind and chance stood aside, shape (n,).
         priority: Net value of the best coupon in euro, shape (n,).
+        evidence: Whether the data bear the segment out, ``strong`` or ``weak``, shape (n,).
+        arm_evidence: The same for the sign of every arm's net value, shape (n, K).
+        persuadable_low: Chance of being one for the best coupon, at least, shape (n,).
+        persuadable_high: ... at most.
     """
 
     arm: ArmNumbers
@@ -85,6 +89,10 @@ class Decisions:
     cost: Matrix
     best_arm: ArmNumbers
     priority: Matrix
+    evidence: npt.NDArray[np.str_]
+    arm_evidence: npt.NDArray[np.str_]
+    persuadable_low: Matrix
+    persuadable_high: Matrix
 
 
 def draw(policy: Policy, unit_ids: Sequence[str], eligible: npt.ArrayLike | None = None) -> Draws:
@@ -121,6 +129,7 @@ def decide(
     *,
     eligible: npt.ArrayLike | None = None,
     groups: Groups | None = None,
+    standard_error: Mapping[str, npt.ArrayLike | None] | None = None,
 ) -> Decisions:
     """Decide for each unit, in this order: permission, holdout, exploration, net value.
 
@@ -137,6 +146,8 @@ def decide(
             cap, exclusive campaigns, the arms of a request; None: all may.
         groups: Value of ``policy.group_attribute`` per unit; a group unknown to the policy, and
             None, neither pays nor is paid for.
+        standard_error: By outcome, of each unit's effects, shape (n, K), where the model knows; for
+            the evidence alone.
     """
     allowed = _allowed(policy, len(unit_ids), eligible)
     appraisal = appraise(
@@ -145,6 +156,8 @@ def decide(
         value=policy.value,
         sure_thing_conversion=policy.sure_thing_conversion,
         harm_tolerance=policy.harm_tolerance,
+        intervals=policy.intervals,
+        standard_error=standard_error,
     )
     draws = draw(policy, unit_ids, eligible)
 
@@ -153,7 +166,8 @@ def decide(
             appraisal.gain, appraisal.cost, tie, eligible=arms, groups=groups
         )
 
-    unrestricted, choice = (choose(draws.tie, arms) for arms in (None, allowed[:, 1:]))
+    choice = choose(draws.tie, allowed[:, 1:])
+    unrestricted = choice if eligible is None else choose(draws.tie, None)
     may_contact = np.asarray(contactable, dtype=np.bool_)
     is_closed = ~may_contact | ~allowed[:, 1:].any(axis=1)
     # from the last step to the first: each line overrules those above it
@@ -168,20 +182,27 @@ def decide(
     reason[draws.is_held_out] = HOLDOUT
     reason[is_closed] = NOT_ELIGIBLE
     reason[~may_contact] = NOT_CONTACTABLE
+    row = np.arange(len(arm))
     chosen = np.zeros(allowed.shape)  # chance of being the choice, over all draws of ties
-    for tie, share in policy.prices.strata():
-        chosen[np.arange(len(arm)), choose(np.full(len(arm), tie), allowed[:, 1:])] += share
+    strata = policy.prices.strata()
+    for tie, share in strata:
+        in_stratum = choice if len(strata) == 1 else choose(np.full(len(arm), tie), allowed[:, 1:])
+        chosen[row, in_stratum] += share
     propensities = _propensities(policy, chosen, is_closed, allowed)
     return Decisions(
         arm=arm,
         reason=reason,
-        propensity=propensities[np.arange(len(arm)), arm],
+        propensity=propensities[row, arm],
         propensities=propensities,
         segment=appraisal.segment,
         gain=appraisal.gain,
         cost=appraisal.cost,
         best_arm=appraisal.best_arm,
         priority=appraisal.priority,
+        evidence=appraisal.evidence,
+        arm_evidence=appraisal.arm_evidence,
+        persuadable_low=appraisal.persuadable_low,
+        persuadable_high=appraisal.persuadable_high,
     )
 
 

@@ -37,6 +37,8 @@ class Price:
 
     def of(self, tie: Matrix) -> Matrix:
         """The price for each draw, shape (n,)."""
+        if self.tie_share == 0.0:
+            return np.full(len(tie), self.price)
         paid: Matrix = np.where(tie < self.tie_share, self.tie_price, self.price)
         return paid
 

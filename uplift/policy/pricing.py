@@ -8,7 +8,8 @@ import numpy as np
 
 from uplift.policy.contenders import Contenders
 from uplift.policy.cuts import FINE_SHIFT, Integers
-from uplift.policy.limits import Limit, Survey, budget_limit, solve
+from uplift.policy.lagrange import solve
+from uplift.policy.limits import Limit, Survey, budget_limit
 from uplift.policy.prices import Prices
 from uplift.policy.published import Policy
 from uplift.policy.value import Matrix
@@ -25,13 +26,26 @@ class GroupShare:
     most: float = 1.0
 
 
+@dataclass(frozen=True)
+class Priced:
+    """A policy that keeps its limits.
+
+    Attributes:
+        policy: At its prices.
+        duality_gap_eur: By how much net value any other allocation could be better, at most.
+    """
+
+    policy: Policy
+    duality_gap_eur: float
+
+
 def price(
     policy: Policy,
     survey: Survey,
     *,
     caps: Mapping[str, int] | None = None,
     shares: Mapping[str, GroupShare] | None = None,
-) -> Policy:
+) -> Priced:
     """The policy at prices that keep its limits, whoever is asked, in any order.
 
     Args:
@@ -45,7 +59,10 @@ def price(
         ContractError: A cap is for an unknown arm.
     """
     limits = _limits(policy, survey, caps or {}, shares or {})
-    return policy.at(solve(limits, survey, policy.arms.n_treatments) if limits else Prices())
+    if not limits:
+        return Priced(policy.at(Prices()), 0.0)
+    found = solve(limits, survey, policy.arms.n_treatments)
+    return Priced(policy.at(found.prices), found.duality_gap_eur)
 
 
 def _limits(

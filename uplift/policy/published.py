@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from uplift.arms import Arms
 from uplift.errors import ContractError, VersionMismatchError
+from uplift.policy.evidence import EffectIntervals
 from uplift.policy.prices import Price, Prices
 from uplift.policy.value import ValueRule
 
@@ -40,6 +41,7 @@ class Policy:
         arm_prices: Of sending treatment 1..K, euro each; empty: no coupon is capped.
         group_attribute: Attribute of the customer that names the group; None: there are none.
         group_prices: Of sending a coupon to a customer of the group, euro; negative: a subsidy.
+        intervals: How sure the model's effects are, for the evidence of a segment.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -61,6 +63,7 @@ class Policy:
     arm_prices: tuple[Price, ...] = ()
     group_attribute: str | None = None
     group_prices: Mapping[str, Price] = field(default_factory=dict)
+    intervals: EffectIntervals = field(default_factory=EffectIntervals)
 
     def __post_init__(self) -> None:
         if self.arms.n_treatments != self.value.n_treatments:

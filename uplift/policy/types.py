@@ -1,4 +1,4 @@
-"""How many of each response type there may be, from an experiment alone.
+"""How many of each response type there may be: from an experiment, and from observed choices.
 
 Nobody sees a customer both with and without a coupon, so the shares of the four types are not
 identified; what treated and untreated conversions leave open is one number, the share of
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from uplift.errors import ContractError
 from uplift.policy.segments import LOST_CAUSE, PERSUADABLE, SLEEPING_DOG, SURE_THING
 from uplift.policy.value import Matrix
+
+_HAIR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -38,27 +40,93 @@ class PayOffs:
     sleeping_dog: float
 
 
-def type_shares(treated: npt.ArrayLike, untreated: npt.ArrayLike) -> dict[str, Bounds]:
+@dataclass(frozen=True)
+class Observed:
+    """What customers did who chose for themselves, beside the experiment; shares of all.
+
+    The four add up to 1. Only for the same customers as in the experiment.
+    """
+
+    treated_converts: npt.ArrayLike
+    treated_not: npt.ArrayLike
+    untreated_converts: npt.ArrayLike
+    untreated_not: npt.ArrayLike
+
+
+def type_shares(
+    treated: npt.ArrayLike,
+    untreated: npt.ArrayLike,
+    *,
+    observed: Observed | None = None,
+    monotone: bool = False,
+) -> dict[str, Bounds]:
     """Bounds on the share of every type, by segment name.
 
     Args:
         treated: Share that converts if all are treated; one number per group of customers.
         untreated: Share that converts if nobody is, same shape.
+        observed: Choices made freely, which tighten the bounds (Tian and Pearl 2000, "Probabilities
+            of causation: bounds and identification", equation 25).
+        monotone: Nobody is harmed: the shares are then known.
+
+    Returns:
+        Bounds that are not a number where the data contradict each other or ``monotone``.
 
     Examples:
         >>> type_shares([0.75], [0.5])["persuadable"]
         Bounds(low=array([0.25]), high=array([0.5]))
+        >>> type_shares([0.75], [0.5], monotone=True)["persuadable"]
+        Bounds(low=array([0.25]), high=array([0.25]))
     """
     p1, p0 = _share("treated", treated), _share("untreated", untreated)
+    low, high = np.maximum(0.0, p1 - p0), np.minimum(p1, 1.0 - p0)
+    if observed is not None:
+        low, high = _tightened(low, high, p1, p0, observed)
+    if monotone:
+        high = np.minimum(high, p1 - p0)
+    # a hair of rounding is no contradiction
+    possible = low <= high + _HAIR
+    low, high = (np.where(possible, side, np.nan) for side in (np.minimum(low, high), high))
     return {
-        PERSUADABLE: Bounds(np.maximum(0.0, p1 - p0), np.minimum(p1, 1.0 - p0)),
-        SURE_THING: Bounds(np.maximum(0.0, p1 + p0 - 1.0), np.minimum(p1, p0)),
-        LOST_CAUSE: Bounds(np.maximum(0.0, 1.0 - p1 - p0), np.minimum(1.0 - p1, 1.0 - p0)),
-        SLEEPING_DOG: Bounds(np.maximum(0.0, p0 - p1), np.minimum(p0, 1.0 - p1)),
+        PERSUADABLE: Bounds(low, high),
+        SURE_THING: Bounds(_at_least_0(p1 - high), _at_least_0(p1 - low)),
+        LOST_CAUSE: Bounds(_at_least_0(1.0 - p0 - high), _at_least_0(1.0 - p0 - low)),
+        SLEEPING_DOG: Bounds(_at_least_0(low - (p1 - p0)), _at_least_0(high - (p1 - p0))),
     }
 
 
-def benefit(treated: npt.ArrayLike, untreated: npt.ArrayLike, pay_offs: PayOffs) -> Bounds:
+def _tightened(
+    low: Matrix, high: Matrix, p1: Matrix, p0: Matrix, observed: Observed
+) -> tuple[Matrix, Matrix]:
+    parts = {name: _share(name, values) for name, values in vars(observed).items()}
+    whole = sum(parts.values(), np.zeros(()))
+    if (np.abs(whole - 1.0) > 1e-6).any():
+        raise ContractError(
+            f"the four observed shares add up to {float(np.ravel(whole)[0]):g}, not to 1. Divide "
+            "each count by all customers of its group."
+        )
+    converts = parts["treated_converts"] + parts["untreated_converts"]
+    agree = parts["treated_converts"] + parts["untreated_not"]
+    disagree = parts["treated_not"] + parts["untreated_converts"]
+    return (
+        np.maximum.reduce(np.broadcast_arrays(low, converts - p0, p1 - converts)),
+        np.minimum.reduce(np.broadcast_arrays(high, agree, p1 - p0 + disagree)),
+    )
+
+
+def _at_least_0(values: Matrix) -> Matrix:
+    clipped: Matrix = np.maximum(values, 0.0)
+    return clipped
+
+
+def benefit(
+    treated: npt.ArrayLike,
+    untreated: npt.ArrayLike,
+    pay_offs: PayOffs,
+    *,
+    observed: Observed | None = None,
+    monotone: bool = False,
+) -> Bounds:
     """Bounds on the average pay-off of treating a group; arguments as for ``type_shares``.
 
     A positive effect is no proof of a benefit: treating sure things costs money too.
@@ -68,7 +136,7 @@ def benefit(treated: npt.ArrayLike, untreated: npt.ArrayLike, pay_offs: PayOffs)
         >>> benefit([0.75], [0.5], discount)
         Bounds(low=array([-5.]), high=array([0.]))
     """
-    shares = type_shares(treated, untreated)
+    shares = type_shares(treated, untreated, observed=observed, monotone=monotone)
     # a persuadable more is a sleeping dog more, a sure thing less and a lost cause less
     fewest = (
         pay_offs.persuadable * shares[PERSUADABLE].low

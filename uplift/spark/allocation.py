@@ -1,6 +1,7 @@
 """Tonight's coupons: the prices at which the budget lasts, then everybody's decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypedDict
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from uplift import columns
 from uplift.policy import (
@@ -17,18 +19,18 @@ from uplift.policy import (
     Policy,
     ValueRule,
     decide,
-    duality_gap,
     gain_and_cost,
 )
 from uplift.policy.budget import NANO_PER_EURO
 from uplift.policy.contenders import Contenders, contenders
 from uplift.policy.cuts import FillHistogram
-from uplift.policy.limits import Weigh
-from uplift.policy.prices import Prices
-from uplift.policy.pricing import GroupShare, price
+from uplift.policy.limits import Survey, Weigh, in_memory
+from uplift.policy.pricing import Priced, price
 from uplift.spark.arrow import Matrix, to_booleans, to_lists, to_matrix
 from uplift.spark.cells import fill_from
 from uplift.spark.scoring import expected_revenue, kept
+
+_FEW = 500_000  # customers; with five coupons about 60 MB
 
 EXPECTED_GAIN = "expected_gain_eur"
 EXPECTED_SPEND = "expected_spend_eur"
@@ -59,26 +61,30 @@ _DECIDED = T.StructType(
 )
 
 
-def price_budget(
-    scores: DataFrame,
-    policy: Policy,
-    *,
-    caps: Mapping[str, int] | None = None,
-    shares: Mapping[str, GroupShare] | None = None,
-) -> Policy:
-    """The policy at the prices at which its limits hold for all of ``scores``.
+@contextmanager
+def surveyed(scores: DataFrame, policy: Policy, *, few: int = _FEW) -> Iterator[Survey]:
+    """Ask the contenders among ``scores``.
 
-    Only histograms reach the driver. The prices are the same however the rows are partitioned, and
-    the same that numpy finds; arguments and errors are those of ``uplift.policy.pricing.price``.
+    Draws are hashed and values computed once. Up to ``few`` customers are brought to the driver,
+    where a question takes milliseconds: several limits need hundreds. Of more, only histograms
+    reach it. Answers are the same, however the rows are partitioned.
     """
-    if policy.budget_eur is None and not caps and not shares:
-        return policy.at(Prices())
     with kept(_contenders(scores, policy)) as asked:
+        if asked.count() <= few:
+            (batch,) = asked.toArrow().combine_chunks().to_batches() or [_nobody()]
+            yield in_memory(_contenders_of(batch, policy))
+            return
 
         def survey(weigh: Weigh) -> FillHistogram:
             return fill_from(asked, lambda batch: weigh(_contenders_of(batch, policy)))
 
-        return price(policy, survey, caps=caps, shares=shares)
+        yield survey
+
+
+def price_budget(scores: DataFrame, policy: Policy) -> Priced:
+    """The policy at the price at which its budget lasts for all of ``scores``."""
+    with surveyed(scores, policy) as survey:
+        return price(policy, survey)
 
 
 def require_priceable(scores: DataFrame, value: ValueRule) -> None:
@@ -107,11 +113,12 @@ def decided_customers(scores: DataFrame, policy: Policy) -> DataFrame:
     return _known(scores).mapInArrow(answer, _DECIDED)
 
 
-def allocation_report(decided: DataFrame, policy: Policy) -> dict[str, object]:
+def allocation_report(decided: DataFrame, priced: Priced) -> dict[str, object]:
     """Who gets what under the policy, and what that should cost and bring; all counts, euro.
 
     ``duality_gap_eur`` bounds what any other allocation within the budget could earn more.
     """
+    policy = priced.policy
     counted = decided.groupBy(columns.DECISION_ARM, columns.REASON, columns.SEGMENT).agg(
         F.count("*"), *map(_nano_sum, (EXPECTED_GAIN, EXPECTED_SPEND, EXPECTED_CONVERSIONS))
     )
@@ -131,9 +138,12 @@ def allocation_report(decided: DataFrame, policy: Policy) -> dict[str, object]:
         "policy_version": policy.version,
         "budget_eur": policy.budget_eur,
         "shadow_price": policy.shadow_price,
-        "duality_gap_eur": duality_gap(
-            policy.shadow_price, policy.budget_eur, spend / NANO_PER_EURO
+        "tie_share": policy.tie_share,
+        "arm_prices_eur": dict(
+            zip(policy.arms.treatments, (p.price for p in policy.arm_prices), strict=False)
         ),
+        "group_prices_eur": {name: p.price for name, p in policy.group_prices.items()},
+        "duality_gap_eur": priced.duality_gap_eur,
         "expected_spend_eur": spend / NANO_PER_EURO,
         "expected_incremental_margin_eur": gain / NANO_PER_EURO,
         "expected_incremental_profit_eur": (gain - spend) / NANO_PER_EURO,
@@ -201,6 +211,10 @@ def _contenders(scores: DataFrame, policy: Policy) -> DataFrame:
             yield pa.RecordBatch.from_arrays(arrays, names=_CONTENDERS.names)
 
     return _known(scores).mapInArrow(prepare, _CONTENDERS)
+
+
+def _nobody() -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=to_arrow_schema(_CONTENDERS))
 
 
 def _contenders_of(batch: pa.RecordBatch, policy: Policy) -> Contenders:

@@ -62,6 +62,7 @@ def published_scores(
     return scores.join(decisions, on=columns.UNIT_ID, how="inner").select(
         columns.UNIT_ID,
         columns.SEGMENT,
+        columns.EVIDENCE,
         columns.DECILE,
         F.col(columns.PRIORITY).alias(NET_VALUE),
         F.when(F.col(columns.BEST_ARM) != CONTROL, _name(arms, columns.BEST_ARM)).alias(
@@ -75,6 +76,9 @@ def published_scores(
         *_spread(columns.CATE, "uplift", arms.slugs[1:]),
         *_spread(columns.GAIN, "gain_eur", arms.slugs[1:]),
         *_spread(columns.COST, "cost_eur", arms.slugs[1:]),
+        *_spread(columns.ARM_EVIDENCE, "evidence", arms.slugs[1:]),
+        columns.PERSUADABLE_LOW,
+        columns.PERSUADABLE_HIGH,
         columns.AS_OF,
         columns.MODEL_VERSION,
         F.lit(policy_version).alias(POLICY_VERSION),

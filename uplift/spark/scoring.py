@@ -16,6 +16,7 @@ from uplift.errors import ContractError
 from uplift.learners.model import UpliftModel
 from uplift.policy import ValueRule, appraise, gain_and_cost
 from uplift.policy.cuts import FINE_SHIFT, Integers, crossing_cells, lower_edge
+from uplift.policy.evidence import EffectIntervals
 from uplift.spark.arrow import Matrix, to_lists, to_matrix
 from uplift.spark.cells import fill_from
 from uplift.spark.contracts import column
@@ -33,6 +34,10 @@ _APPRAISED = T.StructType(
         T.StructField(columns.BEST_ARM, T.IntegerType()),
         T.StructField(columns.PRIORITY, T.DoubleType()),
         T.StructField(columns.SEGMENT, T.StringType()),
+        T.StructField(columns.EVIDENCE, T.StringType()),
+        T.StructField(columns.ARM_EVIDENCE, T.ArrayType(T.StringType(), containsNull=False)),
+        T.StructField(columns.PERSUADABLE_LOW, T.DoubleType()),
+        T.StructField(columns.PERSUADABLE_HIGH, T.DoubleType()),
     ]
 )
 _N_DECILES = 10
@@ -47,6 +52,8 @@ def score_customers(
     value: ValueRule,
     sure_thing_conversion: float | None,
     harm_tolerance: float,
+    intervals: EffectIntervals | None = None,
+    group: str | None = None,
 ) -> Iterator[DataFrame]:
     """Open the table ``customer_scores``; what was computed on the way is kept until it closes.
 
@@ -59,13 +66,22 @@ def score_customers(
         value: What effects are worth and coupons cost.
         sure_thing_conversion: As in ``assign_segments``; None: the average chance without coupon.
         harm_tolerance: As in ``assign_segments``.
+        intervals: How sure the model's effects are; None: all evidence is weak.
+        group: Attribute to keep as ``group``, for limits by group.
     """
     _fail_early(model, value)
+    if group is not None and group not in features.columns:
+        raise ContractError(
+            f"the customers have no attribute {group!r} to group them by; they have "
+            f"{sorted(features.columns)}. Correct `policy.groups.attribute`, or add it to "
+            "`features.static`."
+        )
     known = features.select(
         columns.UNIT_ID,
         columns.AS_OF,
         F.lit(model.version).alias(columns.MODEL_VERSION),
         columns.CONTACTABLE,
+        *([] if group is None else [column(group).cast("string").alias(columns.GROUP)]),
         *map(column, model.encoder.names),
     )
     with kept(add_expected_outcomes(known, model)) as expected:
@@ -76,6 +92,7 @@ def score_customers(
             value=value,
             sure_thing_conversion=sure_thing_conversion,
             harm_tolerance=harm_tolerance,
+            intervals=intervals,
         )
         with kept(appraised) as scores:
             yield add_decile(scores)
@@ -129,8 +146,9 @@ def add_appraisal(
     value: ValueRule,
     sure_thing_conversion: float,
     harm_tolerance: float,
+    intervals: EffectIntervals | None = None,
 ) -> DataFrame:
-    """Add effects, gain and cost of every treatment, best arm, priority and segment."""
+    """Add effects, gain and cost of every treatment, best arm, priority, segment, evidence."""
     names = [*expected.columns, *_APPRAISED.names]
     n_arms = value.n_treatments + 1
 
@@ -143,6 +161,7 @@ def add_appraisal(
                 value=value,
                 sure_thing_conversion=sure_thing_conversion,
                 harm_tolerance=harm_tolerance,
+                intervals=intervals,
             )
             added = [
                 to_lists(conversion[:, 1:] - conversion[:, :1]),
@@ -151,6 +170,10 @@ def add_appraisal(
                 pa.array(appraisal.best_arm.astype(np.int32)),
                 pa.array(appraisal.priority),
                 pa.array(appraisal.segment),
+                pa.array(appraisal.evidence),
+                pa.array(appraisal.arm_evidence.tolist(), pa.list_(pa.string())),
+                pa.array(appraisal.persuadable_low),
+                pa.array(appraisal.persuadable_high),
             ]
             yield pa.RecordBatch.from_arrays([*batch.columns, *added], names=names)
 

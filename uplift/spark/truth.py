@@ -127,7 +127,7 @@ def true_profits(decided: DataFrame, policy: Policy) -> Document:
         F.col(TRUE_REVENUE).alias(columns.EXPECTED_REVENUE),
     )
     oracle = price_budget(truth_as_scores, policy)
-    report = allocation_report(decided_customers(truth_as_scores, oracle), oracle)
+    report = allocation_report(decided_customers(truth_as_scores, oracle.policy), oracle)
     profits["oracle"] = {
         "profit_eur": report["expected_incremental_profit_eur"],
         "spend_eur": report["expected_spend_eur"],
