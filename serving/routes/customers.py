@@ -44,7 +44,7 @@ def customer(user_id: CustomerId, office: InOffice, _: MayScore) -> CustomerResp
         contactable=known.contactable,
         features=_spelled_out(service.model.encoder, known.features.tolist()),
         segment=score.segment,
-        evidence=bounds_of(score.evidence),
+        type_bounds=bounds_of(score.type_bounds),
         expected_outcome=score.expected_outcome,
         uplift=score.uplift,
         values=[value_of(value) for value in score.values],

@@ -44,6 +44,6 @@ def _item(request: Request, user_id: str, found: Score | UpliftError) -> UpliftI
         expected_outcome=found.expected_outcome,
         uplift=found.uplift,
         values=[value_of(value) for value in found.values],
-        evidence=bounds_of(found.evidence),
+        type_bounds=bounds_of(found.type_bounds),
         degraded=list(found.degraded),
     )

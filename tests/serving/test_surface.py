@@ -137,7 +137,7 @@ def test_uplift_scores_without_deciding(client: TestClient, opened: Office) -> N
         row["gain_eur_coupon_5"],
         row["gain_eur_coupon_10"],
     ]
-    assert scored["evidence"]["persuadable"] == {"low": pytest.approx(0.2), "high": 0.3}
+    assert scored["type_bounds"]["persuadable"] == {"low": pytest.approx(0.2), "high": 0.3}
     assert (stranger["problem"]["code"], wrong["problem"]["code"]) == (
         "unknown-customer",
         "feature",
@@ -237,3 +237,14 @@ def test_the_examples_of_the_contract_run(client: TestClient) -> None:
             assert client.post(path, json=example).status_code == 200
             n += 1
     assert n == len(DecisionRequest.model_json_schema()["examples"]) + 3
+
+
+def test_the_contract_names_the_features_and_coupons_of_the_run_that_serves(
+    client: TestClient,
+) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    asked = schemas["DecisionRequest"]["properties"]
+
+    assert set(asked["features"]["properties"]) == {"age", "city"}
+    assert asked["features"]["additionalProperties"] is False
+    assert asked["eligible"]["anyOf"][0]["items"]["enum"] == ["coupon_5", "coupon_10"]
