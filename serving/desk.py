@@ -129,7 +129,12 @@ class Desk:
     ) -> list[DecisionResponse | UpliftError]:
         """An answer, or what is wrong, for each request."""
         service, now = self.service, self._clock()  # one run for all that follows
-        found: list[Found] = service.decide_many([ask_of(r) for r in requests], dearer=self.dearer)
+        asks, dearer = [ask_of(request) for request in requests], self.dearer
+        found: list[Found]
+        if service.store.is_remote:
+            found = await asyncio.to_thread(service.decide_many, asks, dearer=dearer)
+        else:  # less time than a thread would cost
+            found = service.decide_many(asks, dearer=dearer)
         if self.source.refused is not None:
             found = [with_part(one, Degraded.RUN) for one in found]
         found = await self.keeper.within_caps(service, requests, found, now)

@@ -1,10 +1,11 @@
 """From a published folder to a service that may be asked: checked first, or refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,14 +14,19 @@ from serving.service import DecisionService
 from serving.values import Ask, Decision
 from uplift import columns
 from uplift.audience.snapshot import Snapshot, current, run_of
-from uplift.config import Campaign
+from uplift.config import Campaign, RedisSettings
 from uplift.errors import ConfigError, ContractError, UpliftError, VersionMismatchError
 from uplift.learners.explanation import EffectExplainer
 from uplift.learners.model import load_model
+from uplift.online.redis_client import connect
+from uplift.online.redis_store import RedisStore
 from uplift.online.sqlite import SqliteStore
+from uplift.online.store import FeatureStore
 from uplift.policy.assignment import NOT_ELIGIBLE
 from uplift.policy.published import Policy
 from uplift.workspace import read_document, write_text
+
+OpenStore: TypeAlias = Callable[[Snapshot], FeatureStore]
 
 _DECISION = "decision"
 _GOLDEN = [
@@ -47,6 +53,21 @@ class Loaded:
         return EffectExplainer(self.service.model, np.array(rows)) if rows else None
 
 
+def embedded_store(snapshot: Snapshot) -> FeatureStore:
+    """The file inside a run."""
+    return SqliteStore(snapshot.customers)
+
+
+def redis_store(settings: RedisSettings, campaign_id: str) -> OpenStore:
+    """Opens the version of a run in Redis."""
+
+    def opened(snapshot: Snapshot) -> FeatureStore:
+        client = connect(settings.url, timeout_seconds=settings.lookup_seconds)
+        return RedisStore(client, campaign_id, snapshot.run_id)
+
+    return opened
+
+
 def load_service(
     published: Path,
     campaign: Campaign,
@@ -69,6 +90,7 @@ def load(
     *,
     golden_rows: int = 200,
     fallback_treatment: str | None = None,
+    open_store: OpenStore = embedded_store,
 ) -> Loaded:
     """A service on a run: every file checked, kernels compiled, recorded decisions taken again.
 
@@ -77,6 +99,7 @@ def load(
         campaign: Must be the one that was published; it knows what stands on the coupons.
         golden_rows: Customers whose published decision must come out again; 0: none.
         fallback_treatment: See ``DecisionService``.
+        open_store: Where customers are looked up.
 
     Raises:
         ModelNotReadyError: There is no model in the run.
@@ -94,7 +117,7 @@ def load(
     policy = Policy.from_document(read_document(snapshot.policy, made_by="publish_snapshot"))
     policy.require_model(model.version)
     _require_campaign(policy, campaign)
-    store = SqliteStore(snapshot.customers)
+    store = open_store(snapshot)
     try:
         if store.names != model.encoder.names:
             raise VersionMismatchError(

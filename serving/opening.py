@@ -15,7 +15,7 @@ from serving.door import Traffic
 from serving.exporting import ExportDesk
 from serving.keeping import Keeper
 from serving.keys import KeyRing
-from serving.loading import load
+from serving.loading import embedded_store, load, redis_store
 from serving.metrics import Metrics
 from serving.pacing import Pace
 from serving.rates import Rates
@@ -57,6 +57,9 @@ class Office:
             golden_rows=serving.golden_rows,
             fallback_treatment=serving.fallback_treatment,
             last_good=workspace.last_good,
+            open_store=redis_store(config.online.redis, config.campaign.id)
+            if config.online.store == "redis"
+            else embedded_store,
         )
         log = serving.decision_log
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.loading import LastGood, Loaded, load
+from serving.loading import LastGood, Loaded, OpenStore, embedded_store, load
 from uplift.audience.snapshot import Snapshot, current
 from uplift.config import Campaign
 from uplift.errors import UpliftError
@@ -28,6 +28,7 @@ class Runs:
         golden_rows: See ``serving.loading.load``.
         fallback_treatment: See ``DecisionService``.
         last_good: Where the run that served last is noted; None: nowhere.
+        open_store: Where customers are looked up.
 
     Raises:
         UpliftError: Neither the current run nor the one that served last can be served.
@@ -41,9 +42,11 @@ class Runs:
         golden_rows: int = 200,
         fallback_treatment: str | None = None,
         last_good: Path | None = None,
+        open_store: OpenStore = embedded_store,
     ) -> None:
         self._published, self._campaign = published, campaign
         self._golden_rows, self._fallback = golden_rows, fallback_treatment
+        self._open_store = open_store
         self._last_good = LastGood(last_good) if last_good else None
         self.refused: str | None = None  # why a newer run does not serve
         self.refused_run: str | None = None
@@ -114,6 +117,7 @@ class Runs:
             self._campaign,
             golden_rows=self._golden_rows,
             fallback_treatment=self._fallback,
+            open_store=self._open_store,
         )
 
     def _refuse(self, run_id: str, error: UpliftError) -> str | None:

@@ -18,6 +18,7 @@ class RedisSettings(Section):
 
     url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
     timeout_seconds: Positive
+    lookup_seconds: Positive
     keep_seconds: Count
 
 

@@ -19,6 +19,8 @@ _WAY_OUT = "Load it again with jobs.load_online_store."
 class RedisStore:
     """Reads one version; the client has a pool, so threads share it."""
 
+    is_remote = True
+
     def __init__(self, client: "Redis", campaign_id: str, run_id: str) -> None:
         self._client = client
         self._versions = RedisVersions(client, campaign_id)

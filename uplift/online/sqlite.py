@@ -67,6 +67,8 @@ def build_store(path: Path, batches: Iterable[pa.RecordBatch], encoder: FeatureE
 class SqliteStore:
     """Reads a file that ``build_store`` wrote; each thread has a connection of its own."""
 
+    is_remote = False
+
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ContractError(f"the feature store {path} does not exist. {_WAY_OUT}")

@@ -28,6 +28,11 @@ class FeatureStore(Protocol):
         """Names of the features, in the order of the arrays."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether a look-up waits for a network, so that an event loop should not."""
+        ...
+
     def get(self, unit_id: str) -> OnlineCustomer | None:
         """The customer, or None if the run does not know them.
 
