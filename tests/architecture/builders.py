@@ -63,7 +63,7 @@ HOME: Mapping[str, tuple[str, ...]] = {
         "uplift/experiment/figures.py",
         "uplift/pages/svg.py",
     ),
-    "jinja2": ("uplift/pages/html.py", "uplift/batch/page.py"),
+    "jinja2": ("uplift/pages/html.py",),
     "redis": ("uplift/online",),
     "yaml": ("uplift/config",),
 }

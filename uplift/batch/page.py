@@ -3,17 +3,13 @@
 It is self-contained: no script, no font, no picture from elsewhere.
 """
 
-import re
 from collections.abc import Mapping
 from typing import cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from uplift.batch.progress import readable
 from uplift.batch.report import Night
+from uplift.pages.html import environment
 
-_IN_BACKTICKS = re.compile(r"`([^`]+)`")
 _HEADLINES: Mapping[str, tuple[str, str]] = {
     "finished": ("pass", "Tonight is published."),
     "unchanged": ("pass", "Nothing had changed: last night's run stays."),
@@ -25,16 +21,8 @@ _MOST_COLUMNS = 15
 
 def render_night(night: Night) -> str:
     """The page as HTML; the same night gives the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("uplift.batch"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        whole=_whole, euro=_euro, sentence=_sentence, clock=readable, share=_share
-    )
+    templates = environment("uplift.batch")
+    templates.filters.update(whole=_whole, euro=_euro, clock=readable, share=_share)
     monitoring = night.monitoring or {}
     tone, headline = _HEADLINES[night.status]
     if night.status != "failed" and monitoring.get("verdict") == "warn":
@@ -42,7 +30,7 @@ def render_night(night: Night) -> str:
     stability = cast(Mapping[str, float], monitoring.get("stability", {}))
     effect = cast(Mapping[str, object] | None, monitoring.get("policy_effect"))
     worst = sorted(stability.items(), key=lambda item: -item[1])[:_MOST_COLUMNS]
-    return environment.get_template("night.html").render(
+    return templates.get_template("night.html").render(
         night=night,
         tone=tone,
         headline=headline,
@@ -70,14 +58,3 @@ def _euro(value: float | None) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
-
-
-def _sentence(text: str) -> Markup:
-    """With a capital and a full stop; what stands in backticks is code, all of it escaped.
-
-    Examples:
-        >>> _sentence("`age` is < 3")
-        Markup('<code>age</code> is &lt; 3.')
-    """
-    whole = f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(whole))))

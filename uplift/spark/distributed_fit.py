@@ -87,7 +87,7 @@ def fit_on_spark(
     of sums; see ``uplift.learners.together.PeerTrainer`` for what that can do.
 
     A task that is lost fails the stage, which Spark runs again, at most
-    ``spark.stage.maxConsecutiveAttempts`` times; a master ``local[n]`` never does.
+    ``spark.stage.maxConsecutiveAttempts`` times.
 
     Args:
         frame: Rows of ``training_set``.
