@@ -87,8 +87,12 @@ def test_held_out_rows_say_how_sure_the_effects_are(spark: SparkSession, config:
     scores = pq.read_table(table(config)).sort_by("unit_id")
     best = np.array([max(row) for row in scores["cate"].to_pylist()])
     evidence = np.array(scores["evidence"].to_pylist())
+    segment = np.array(scores["segment"].to_pylist())
     assert set(evidence[best >= 0.2]) == {"strong"}
-    assert set(evidence[(best > 0.0) & (best < 0.06)]) == {"weak"}
+    little = (best > 0.0) & (best < 0.06)
+    assert set(evidence[little & (segment == "persuadable")]) == {"weak"}
+    assert set(evidence[little & (segment == "lost_cause")]) == {"weak"}
+    assert set(evidence[little & (segment == "sure_thing")]) == {"strong"}  # 5 euro never come back
 
 
 def test_segments_follow_the_config(spark: SparkSession, config: Config) -> None:

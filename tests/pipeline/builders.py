@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from jobs import nightly
 from tests.conftest import ROOT
+from tests.jobs.builders import leave_experiment
 from tests.serving.builders import ARMS, customers, model
 from uplift.config import Config, load_config
 from uplift.workspace import Workspace
@@ -39,9 +39,7 @@ class Nights:
         self.files = [ROOT / "conf/base.yaml", conf]
         self.write_log()
         model().save(self.workspace.model)
-        training = self.workspace.table("training_set")
-        training.mkdir(parents=True)
-        pq.write_table(customers(N), training / "part-00000.parquet")
+        leave_experiment(self.workspace, n=N)
 
     def write_log(self, change: Callable[[pa.Table], pa.Table] = lambda table: table) -> None:
         """The customers as a log; ``change`` makes another one of it."""

@@ -105,11 +105,13 @@ def test_a_backfill_points_nobody_back_and_a_roll_back_stays(nights: Nights) -> 
 
     assert nights.night("--run-date=2026-05-01") == 0
     assert current(workspace.published).run_id == latest
-    assert nights.night("--run-date=2026-06-03") == 0
+    # the night before was unlike the others, so this one, which is not, moves many back
+    answer = "--set=monitoring.override_failed_verdict_by=Jane Doe"
+    assert nights.night("--run-date=2026-06-03", answer) == 0
     newest = current(workspace.published).run_id
     assert roll_back.main(nights.options()) == 0
     assert current(workspace.published).run_id == latest
-    assert nights.night("--run-date=2026-06-03") == 0
+    assert nights.night("--run-date=2026-06-03", answer) == 0
 
     assert current(workspace.published).run_id == latest != newest
 
