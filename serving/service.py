@@ -226,6 +226,7 @@ def _answers(
         found.arm.tolist(),
         shown,
         found.segment.tolist(),
+        found.evidence.tolist(),
         found.reason.tolist(),
         found.propensity.tolist(),
         found.gain.tolist(),
@@ -238,6 +239,7 @@ def _answers(
         Decision(
             treatment=None if arm == CONTROL else arms[arm],
             segment=segment,
+            evidence=evidence,
             reason=Reason(reason),
             propensity=propensity,
             expected_outcome=dict(zip(arms, outcome, strict=True)),
@@ -259,6 +261,7 @@ def _answers(
             arm,
             place,
             segment,
+            evidence,
             reason,
             propensity,
             gain,

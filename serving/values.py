@@ -76,6 +76,8 @@ class Decision:
         expected_outcome: Chance of conversion by arm; empty after a fallback.
         uplift: Effect on it by treatment; empty after a fallback.
         value: In euro; None after a fallback.
+        evidence: Whether the data bear the segment out, ``strong`` or ``weak``; None after a
+            fallback.
         fallback: What was missing, if anything was.
         degraded: What did not work on the way.
     """
@@ -87,6 +89,7 @@ class Decision:
     expected_outcome: Mapping[str, float] = field(default_factory=dict)
     uplift: Mapping[str, float] = field(default_factory=dict)
     value: Valuation | None = None
+    evidence: str | None = None
     fallback: Fallback | None = None
     degraded: tuple[Degraded, ...] = ()
 
