@@ -44,6 +44,6 @@ def order_of(form: QueryParams | FormData) -> Order:
 def faults(error: ValidationError) -> list[str]:
     """What is wrong with a form, a line each, by the last name of the field."""
     return [
-        f"{next((str(part) for part in reversed(item['loc']) if part != 'min'), '')}: {item['msg']}"
+        f"{next((part for part in reversed(item['loc']) if part != 'min' and isinstance(part, str)), '')}: {item['msg']}"
         for item in error.errors(include_url=False)
     ]

@@ -132,7 +132,7 @@ async def model(visit: Visiting) -> Response:
         model=visit.office.desk.service.model,
         night=await asyncio.to_thread(read_night, workspace),
         has_report=workspace.page("evaluation").is_file(),
-        champions=await asyncio.to_thread(_champions, workspace),
+        champions=await asyncio.to_thread(_champions, workspace, visit.office.desk.service.run_id),
     )
 
 
@@ -207,10 +207,10 @@ def uplift_intervals(
     return found
 
 
-def _champions(workspace: Workspace) -> list[tuple[str, str]]:
+def _champions(workspace: Workspace, serving: str) -> list[tuple[str, str]]:
     """The models of the runs that are kept, the latest first: version, and since which data."""
     found: dict[str, str] = {}
-    for run_id in history(workspace.published):
+    for run_id in history(workspace.published) or [serving]:
         facts = run_of(workspace.published, run_id).facts
         found.setdefault(facts.model_version, facts.as_of.strftime("%Y-%m-%d"))
     return list(reversed(found.items()))

@@ -115,8 +115,9 @@ def test_no_page_lets_in_what_a_policy_should_keep_out(full: TestClient) -> None
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
-        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", answer.text)
-        assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", answer.text)
+        markup = re.findall(r"<[^>]*>", answer.text)
+        assert not [tag for tag in markup if re.search(r"<style|\s(style|on\w+)=|script:", tag)]
+        assert not [tag for tag in markup if re.search(r"""=["'](https?:)?//""", tag)]
 
 
 def test_the_whole_report_comes_in_a_sandbox(full: TestClient, bare: TestClient) -> None:
@@ -204,6 +205,6 @@ def test_a_workspace_with_no_published_run_says_what_to_run(
     assert not Workspace(config(tmp_path).workspace).published.exists()
     files = ["conf/base.yaml", "conf/campaigns/coupon.yaml"]
     arguments = [part for name in files for part in ("--config", str(ROOT / name))]
-    status = main([*arguments, "--set", f"workspace={tmp_path}", "--set", "serving.port=0"])
+    status = main([*arguments, "--set", f"workspace={tmp_path}", "--set", "serving.port=1"])
     assert status == 2
     assert "Run `make demo`" in capsys.readouterr().err
