@@ -95,3 +95,10 @@ def bounds(point: BudgetPoint) -> tuple[float, float]:
 def best_point(points: Sequence[BudgetPoint]) -> BudgetPoint | None:
     """The budget after which more money stops paying."""
     return max(points, key=profit, default=None)
+
+
+def nearest(points: Sequence[BudgetPoint], budget_eur: float | None) -> int:
+    """Place of the point that is nearest to a budget; None: to an unlimited one, the last."""
+    if budget_eur is None or not points:
+        return max(0, len(points) - 1)
+    return min(range(len(points)), key=lambda i: abs(points[i].budget_eur - budget_eur))

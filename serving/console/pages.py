@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from serving.console import audiences
-from serving.console.charts import best_point, bounds, budget_plot, profit, stacked
+from serving.console.charts import best_point, bounds, budget_plot, nearest, profit, stacked
 from serving.console.night import read_night
 from serving.console.session import COOKIE, HOURS, Sessions
 from serving.console.visit import (
@@ -120,6 +120,7 @@ async def budget(visit: Visiting) -> Response:
         ],
         plot=budget_plot(points),
         best=best_point(points),
+        at_start=nearest(points, night.allocation.budget_eur if night.allocation else None),
     )
 
 

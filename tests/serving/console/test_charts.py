@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.console.charts import HEIGHT, best_point, bounds, budget_plot, profit, stacked
+from serving.console.charts import HEIGHT, best_point, bounds, budget_plot, nearest, profit, stacked
 from serving.console.night import BudgetPoint, Estimate
 
 
@@ -53,3 +53,9 @@ def test_money_stops_paying_where_the_profit_is_greatest() -> None:
     assert best is not None
     assert best.budget_eur == 50
     assert best_point([]) is None
+
+
+def test_the_slider_begins_at_tonights_budget() -> None:
+    points = [point(0, 0), point(50, 30), point(100, 20)]
+    assert [nearest(points, budget) for budget in (0, 26, 24, 1e9, None)] == [0, 1, 0, 2, 2]
+    assert nearest([], None) == nearest([], 5.0) == 0

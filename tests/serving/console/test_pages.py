@@ -77,7 +77,7 @@ def test_tonight_says_what_the_night_found(full: TestClient) -> None:
         rows = run.filter(pa.compute.equal(run["segment"], segment))
         strong = pa.compute.sum(pa.compute.equal(rows["evidence"], "strong")).as_py()
         assert f"{rows.num_rows:,} customers" in text
-        assert f"Borne out by the data</abbr>: {100 * strong / rows.num_rows:.1f} %" in text
+        assert f"Borne out by the data</abbr>: {100 * strong / rows.num_rows:.1f}&nbsp;%" in text
     assert "€280" in text
     assert "(€220 to €340)" in text
     assert "The experiment can be trusted." in text
@@ -94,7 +94,14 @@ def test_the_budget_page_reads_off_the_curve_where_money_stops_paying(full: Test
 
 def test_the_model_page_says_how_the_model_was_proved(full: TestClient) -> None:
     text = full.get("/console/model").text
-    for said in ("The model has proved itself.", "+2.20", "83.0 %", "17.2", "11.4", "t learner"):
+    for said in (
+        "The model has proved itself.",
+        "+2.20",
+        "83.0&nbsp;%",
+        "17.2",
+        "11.4",
+        "t learner",
+    ):
         assert said in text
     assert "35,091 customers" in text
     assert "since 2026-06-01" in text
@@ -167,7 +174,8 @@ def test_a_customer_is_explained(full: TestClient) -> None:
     assert "Buys only with a coupon" in text
     assert "<strong>What would be decided:</strong> coupon_5" in text
     assert f"+{100 * row['uplift_coupon_5']:.2f} points" in text
-    assert ": sure</span>" in text if row["evidence"] == "strong" else ": not sure</span>" in text
+    sure = "sure" if row["evidence"] == "strong" else "not sure"
+    assert f": <strong>{sure}</strong>" in text
     assert "+19.00 to" in text  # measured on held-out customers alike
 
 
