@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from uplift import columns
 from uplift.config import Config
-from uplift.evaluation.figures import Curve, what_if_figure
+from uplift.evaluation.budget_figure import Curve, what_if_figure
 from uplift.learners.model import load_model
 from uplift.logs import event
 from uplift.policy import Policy, value_rule

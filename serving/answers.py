@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from serving.reasons import OPEN_FEATURE
 from serving.schemas.decisions import (
     Assignment,
+    Bounds,
     DataUsed,
     DecisionRequest,
     DecisionResponse,
-    Evidence,
     FallbackUsed,
     ModelUsed,
     Offer,
     Value,
 )
-from serving.scoring import evidence
+from serving.scoring import type_bounds
 from serving.service import DecisionService
 from serving.values import Ask, Decision, Valuation
 
@@ -42,7 +42,7 @@ def decision_response(
         )
     bounds = None
     if request.explain and decision.value is not None:
-        bounds = bounds_of(evidence(decision.expected_outcome, decision.value.treatment))
+        bounds = bounds_of(type_bounds(decision.expected_outcome, decision.value.treatment))
     return DecisionResponse(
         decision_id=decision_id,
         user_id=request.user_id,
@@ -53,7 +53,8 @@ def decision_response(
         reason=decision.reason,
         openfeature_reason=OPEN_FEATURE[decision.reason],
         segment=decision.segment,
-        evidence=bounds,
+        evidence=decision.evidence,
+        type_bounds=bounds,
         expected_outcome=decision.expected_outcome,
         uplift=decision.uplift,
         value=None if decision.value is None else value_of(decision.value),
@@ -101,9 +102,9 @@ def value_of(value: Valuation) -> Value:
     return Value(**vars(value))
 
 
-def bounds_of(found: Mapping[str, tuple[float, float]]) -> dict[str, Evidence]:
+def bounds_of(found: Mapping[str, tuple[float, float]]) -> dict[str, Bounds]:
     """Bounds by response type."""
-    return {name: Evidence(low=low, high=high) for name, (low, high) in found.items()}
+    return {name: Bounds(low=low, high=high) for name, (low, high) in found.items()}
 
 
 def data_of(service: DecisionService) -> DataUsed:

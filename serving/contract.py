@@ -11,8 +11,6 @@ from serving.service import DecisionService
 
 _PROBLEM_REF = f"#/components/schemas/{Problem.__name__}"
 _KEY = "key"
-_WITH_FEATURES = ("DecisionRequest", "UpliftCustomer")
-_ONE_OF_MANY = frozenset({"UpliftCustomer"})
 _OPEN = ("/health/",)
 _WITH_KEY = (401, 403, 429)
 
@@ -55,22 +53,20 @@ def install(app: FastAPI, *, needs_key: bool, service_of: Callable[[], DecisionS
 
 
 def _name_what_is_known(schemas: dict[str, Any], service: DecisionService) -> None:
+    """For a single decision; one wrong customer of many does not make the request invalid."""
     kinds = {"categorical": "string", "numeric": "number"}
     features = {
         column.name: {"anyOf": [{"type": kinds[column.kind]}, {"type": "null"}]}
         for column in service.model.encoder.columns
     }
-    for name in _WITH_FEATURES:
-        properties = schemas[name]["properties"]
-        about = properties["features"]["description"]
-        properties["features"] = {
-            "type": "object",
-            "description": about,
-            "properties": features,
-            # one wrong customer of many has a problem of its own; the request is still valid
-            "additionalProperties": name not in _ONE_OF_MANY,
-        }
-    eligible = schemas[_WITH_FEATURES[0]]["properties"]["eligible"]["anyOf"][0]
+    asked = schemas["DecisionRequest"]["properties"]
+    asked["features"] = {
+        "type": "object",
+        "description": asked["features"]["description"],
+        "properties": features,
+        "additionalProperties": False,
+    }
+    eligible = asked["eligible"]["anyOf"][0]
     eligible["items"] = {"type": "string", "enum": list(service.policy.arms.treatments)}
 
 

@@ -17,13 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
-import duckdb
-
 from uplift.audience import audit
-from uplift.audience.export import AUDIT, preview, write_export
+from uplift.audience.export import AUDIT, ExportStoppedError, preview, write_export
 from uplift.audience.outlook import Outlook, strong_evidence
 from uplift.audience.shelf import Written, exports_in, read_export
-from uplift.audience.source import Source, column_types, opened
+from uplift.audience.source import Connection, Source, column_types, opened
 from uplift.config import Export as Rules
 from uplift.config import Order
 from uplift.errors import ContractError, UpliftError
@@ -88,7 +86,7 @@ class ExportDesk:
         self._most_waiting = most_waiting
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
         self._under_way: dict[str, Future[None]] = {}
-        self._connections: dict[str, duckdb.DuckDBPyConnection] = {}
+        self._connections: dict[str, Connection] = {}
         self._lock = threading.Lock()
         self._evidence: tuple[str, Mapping[str, int]] = ("", {})
 
@@ -222,7 +220,7 @@ class ExportDesk:
         running = replace(request, state="running")
         self._note(running)
 
-        def watch(connection: duckdb.DuckDBPyConnection) -> None:
+        def watch(connection: Connection) -> None:
             self._connections[request.id] = connection
 
         try:
@@ -236,7 +234,7 @@ class ExportDesk:
                 watch=watch,
             )
             self._note(replace(running, state="done", export_id=written.export_id))
-        except duckdb.InterruptException:
+        except ExportStoppedError:
             self._note(replace(running, state="cancelled"))
         except UpliftError as error:
             self._note(replace(running, state="failed", problem=str(error)))

@@ -24,7 +24,7 @@ class Score:
         expected_outcome: Chance of conversion by arm.
         uplift: Effect on it by treatment.
         values: What each coupon would be worth at the price of the budget, in the order of arms.
-        evidence: Least and greatest chance that the customer is of each response type, given the
+        type_bounds: Least and greatest chance that the customer is of each response type, given the
             chances with the best coupon and without: what an experiment can know of one customer.
         degraded: What did not work on the way.
     """
@@ -33,7 +33,7 @@ class Score:
     expected_outcome: Mapping[str, float]
     uplift: Mapping[str, float]
     values: tuple[Valuation, ...]
-    evidence: Mapping[str, tuple[float, float]]
+    type_bounds: Mapping[str, tuple[float, float]]
     degraded: tuple[Degraded, ...]
 
 
@@ -58,7 +58,7 @@ def score_many(service: DecisionService, asks: Sequence[Ask]) -> list[Score | Up
     return [next(scored) if isinstance(one, Known) else _error(one) for one in met]
 
 
-def evidence(
+def type_bounds(
     expected_outcome: Mapping[str, float], treatment: str
 ) -> dict[str, tuple[float, float]]:
     """Bounds on the chance of each response type; the first arm is control."""
@@ -111,7 +111,7 @@ def _score(service: DecisionService, known: Sequence[Known]) -> list[Score]:
                 expected_outcome=expected,
                 uplift={name: expected[name] - control for name in treatments},
                 values=values,
-                evidence=evidence(expected, best.treatment),
+                type_bounds=type_bounds(expected, best.treatment),
                 degraded=one.degraded,
             )
         )

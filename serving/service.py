@@ -24,8 +24,9 @@ from uplift.audience.manifest import Facts
 from uplift.columns import REVENUE
 from uplift.errors import UpliftError
 from uplift.learners.model import UpliftModel
-from uplift.online.store import FeatureStore, OnlineCustomer
+from uplift.online.store import FeatureStore
 from uplift.policy.assignment import Decisions, decide, draw
+from uplift.policy.evidence import STRONG
 from uplift.policy.published import Policy
 
 
@@ -68,10 +69,6 @@ class DecisionService:
         known = [one for one in met if isinstance(one, Known)]
         decided = iter(self._decide(known, dearer) if known else [])
         return [next(decided) if isinstance(one, Known) else one for one in met]
-
-    def known(self, unit_id: str) -> OnlineCustomer | None:
-        """What the store has of a customer."""
-        return self.store.get(unit_id)
 
     def warm(self) -> None:
         """Compile the kernels, so that the first customer does not wait for it."""
@@ -226,7 +223,7 @@ def _answers(
         found.arm.tolist(),
         shown,
         found.segment.tolist(),
-        found.evidence.tolist(),
+        (found.evidence == STRONG).tolist(),
         found.reason.tolist(),
         found.propensity.tolist(),
         found.gain.tolist(),
@@ -239,7 +236,7 @@ def _answers(
         Decision(
             treatment=None if arm == CONTROL else arms[arm],
             segment=segment,
-            evidence=evidence,
+            evidence="strong" if is_strong else "weak",
             reason=Reason(reason),
             propensity=propensity,
             expected_outcome=dict(zip(arms, outcome, strict=True)),
@@ -261,7 +258,7 @@ def _answers(
             arm,
             place,
             segment,
-            evidence,
+            is_strong,
             reason,
             propensity,
             gain,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from serving.reasons import GROUP, Degraded, Fallback, Group, Reason
 from uplift.errors import ContractError
 
 FeatureValue: TypeAlias = float | str | None
+Strength: TypeAlias = Literal["strong", "weak"]
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -71,13 +72,12 @@ class Decision:
     Attributes:
         treatment: Name of the coupon; None holds it back.
         segment: Response segment; "unknown" after a fallback.
+        evidence: Whether the data bear the segment out.
         reason: Of the closed list.
         propensity: Chance that the arm had.
         expected_outcome: Chance of conversion by arm; empty after a fallback.
         uplift: Effect on it by treatment; empty after a fallback.
         value: In euro; None after a fallback.
-        evidence: Whether the data bear the segment out, ``strong`` or ``weak``; None after a
-            fallback.
         fallback: What was missing, if anything was.
         degraded: What did not work on the way.
     """
@@ -89,7 +89,7 @@ class Decision:
     expected_outcome: Mapping[str, float] = field(default_factory=dict)
     uplift: Mapping[str, float] = field(default_factory=dict)
     value: Valuation | None = None
-    evidence: str | None = None
+    evidence: Strength = "weak"
     fallback: Fallback | None = None
     degraded: tuple[Degraded, ...] = ()
 

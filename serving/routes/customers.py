@@ -27,7 +27,8 @@ def customer(user_id: CustomerId, office: InOffice, _: MayScore) -> CustomerResp
     loaded = office.runs.loaded
     service = loaded.service
     try:
-        known = service.store.get(user_id)
+        is_suppressed = bool(office.suppressions.among([user_id]))
+        known = None if is_suppressed else service.store.get(user_id)
     except UpliftError as error:
         raise ModelNotReadyError("the feature store cannot be read") from error
     if known is None:
@@ -44,7 +45,7 @@ def customer(user_id: CustomerId, office: InOffice, _: MayScore) -> CustomerResp
         contactable=known.contactable,
         features=_spelled_out(service.model.encoder, known.features.tolist()),
         segment=score.segment,
-        evidence=bounds_of(score.evidence),
+        type_bounds=bounds_of(score.type_bounds),
         expected_outcome=score.expected_outcome,
         uplift=score.uplift,
         values=[value_of(value) for value in score.values],

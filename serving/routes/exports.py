@@ -83,13 +83,13 @@ async def all_exports(office: InOffice, owner: MayExport) -> ExportsResponse:
     return ExportsResponse(exports=[_described(office.exports, request) for request in found])
 
 
-@router.get("/exports/{export_id}", responses=problems(404))
+@router.get("/exports/{export_id}", responses=problems(404, 422))
 async def one(export_id: str, office: InOffice, owner: MayExport) -> ExportResponse:
     """What became of an export."""
     return _described(office.exports, office.exports.find(export_id, owner=owner))
 
 
-@router.delete("/exports/{export_id}", responses=problems(404))
+@router.delete("/exports/{export_id}", responses=problems(404, 422))
 async def cancel(export_id: str, office: InOffice, owner: MayExport) -> ExportResponse:
     """Stop an export that is under way; one that has ended is left as it is."""
     found = await asyncio.to_thread(office.exports.cancel, export_id, owner=owner)
@@ -99,7 +99,7 @@ async def cancel(export_id: str, office: InOffice, owner: MayExport) -> ExportRe
 @router.get(
     "/exports/{export_id}/file",
     response_class=FileResponse,
-    responses={206: {"description": "Part of the file"}, 304: {}, **problems(404)},
+    responses={206: {"description": "Part of the file"}, 304: {}, **problems(404, 422)},
 )
 async def file(
     export_id: str,
@@ -118,7 +118,7 @@ async def file(
     return FileResponse(written.file, filename=written.file.name, headers=headers)
 
 
-@router.get("/exports/{export_id}/manifest", responses=problems(404))
+@router.get("/exports/{export_id}/manifest", responses=problems(404, 422))
 async def manifest(export_id: str, office: InOffice, owner: MayExport) -> dict[str, object]:
     """Where the file comes from: order, run, versions, counts, checksum, who and when."""
     written = office.exports.written(office.exports.find(export_id, owner=owner))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from serving.reasons import Degraded
 from serving.schemas.common import Message
-from serving.schemas.decisions import DataUsed, Evidence, ModelUsed, Value
+from serving.schemas.decisions import Bounds, DataUsed, ModelUsed, Value
 
 
 class Segment(Message):
@@ -56,8 +56,8 @@ class CustomerResponse(Message):
         Mapping[str, float | str | None], Field(description="As the model sees them.")
     ]
     segment: str
-    evidence: Annotated[
-        Mapping[str, Evidence], Field(description="Bounds, for the coupon that is worth most.")
+    type_bounds: Annotated[
+        Mapping[str, Bounds], Field(description="Bounds, for the coupon that is worth most.")
     ]
     expected_outcome: Mapping[str, float]
     uplift: Mapping[str, float]

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 
 from serving.reasons import Degraded
 from serving.schemas.common import Features, Id, Message, Problem, Text
-from serving.schemas.decisions import DataUsed, DecisionResponse, Evidence, ModelUsed, Value
+from serving.schemas.decisions import Bounds, DataUsed, DecisionResponse, ModelUsed, Value
 
 MAX_ITEMS = 1000
 
@@ -88,7 +88,7 @@ class UpliftItem(Message):
     values: list[Value] = Field(
         default_factory=list, description="What each coupon would be worth, in the order of arms."
     )
-    evidence: Mapping[str, Evidence] = Field(
+    type_bounds: Mapping[str, Bounds] = Field(
         default_factory=dict, description="Bounds, for the coupon that is worth most."
     )
     degraded: list[Degraded] = Field(default_factory=list)

@@ -53,7 +53,7 @@ class DecisionRequest(Message):
             "feature a customer can be decided who is not in the published run."
         ),
     ] = None
-    explain: Annotated[StrictBool, Field(description="Add `evidence`.")] = False
+    explain: Annotated[StrictBool, Field(description="Add `type_bounds`.")] = False
 
 
 class Offer(Message):
@@ -88,7 +88,7 @@ class FallbackUsed(Message):
     code: Fallback
 
 
-class Evidence(Message):
+class Bounds(Message):
     """What an experiment can know of one customer: bounds on the chance of a response type."""
 
     low: float
@@ -124,7 +124,8 @@ class DecisionResponse(Message):
                     "reason": "net_value",
                     "openfeature_reason": "TARGETING_MATCH",
                     "segment": "persuadable",
-                    "evidence": None,
+                    "evidence": "strong",
+                    "type_bounds": None,
                     "expected_outcome": {"no_coupon": 0.1, "coupon_5": 0.3, "coupon_10": 0.35},
                     "uplift": {"coupon_5": 0.2, "coupon_10": 0.25},
                     "value": {
@@ -161,7 +162,10 @@ class DecisionResponse(Message):
     ]
     segment: str
     evidence: Annotated[
-        Mapping[str, Evidence] | None,
+        Literal["strong", "weak"], Field(description="Whether the data bear the segment out.")
+    ]
+    type_bounds: Annotated[
+        Mapping[str, Bounds] | None,
         Field(description="By response type, for the coupon under `value`; with `explain` only."),
     ]
     expected_outcome: Annotated[

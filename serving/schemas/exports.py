@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from serving.schemas.common import Id, Message
 from uplift.config import Order
@@ -74,6 +74,10 @@ class ColumnsResponse(Message):
 
 class SuppressionRequest(Message):
     """Customers who asked to be left alone, or no longer do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"unit_ids": ["u018"], "reason": "asked by mail"}]}
+    )
 
     unit_ids: Annotated[list[Id], Field(min_length=1, max_length=5000)]
     action: Annotated[

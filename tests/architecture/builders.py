@@ -58,6 +58,7 @@ HOME: Mapping[str, tuple[str, ...]] = {
     "httpx2": ("serving/client.py",),
     "duckdb": ("uplift/audience",),
     "matplotlib": (
+        "uplift/evaluation/budget_figure.py",
         "uplift/evaluation/figures.py",
         "uplift/experiment/figures.py",
         "uplift/pages/svg.py",

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from uplift.arms import Arms
 from uplift.evaluation import metrics
-from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure, what_if_figure
+from uplift.evaluation.budget_figure import what_if_figure
+from uplift.evaluation.figures import qini_figure, uplift_by_bin_figure
 from uplift.evaluation.ranked_sums import RankedSums, ranked_sums
 
 ARMS = Arms(("none", "coupon_5", "coupon_10"))

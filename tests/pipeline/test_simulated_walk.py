@@ -1,7 +1,8 @@
 import pytest
 
 from jobs import assign_coupons, print_summary, publish_snapshot, run_campaign
-from serving.service import load_service
+from serving.loading import load_service
+from serving.values import Ask
 from tests.pipeline.conftest import Walk
 from uplift.audience.snapshot import current
 from uplift.policy import SEGMENTS
@@ -77,7 +78,7 @@ def test_the_service_decides_as_the_batch_did(spark, coupon):
     names = coupon.config.campaign.arms.names
     try:
         for row in decisions.limit(500).collect():
-            answer = service.decide(row["unit_id"])
+            answer = service.decide(Ask(row["unit_id"]))
             assert (answer.treatment or names[0]) == names[row["decision_arm"]]
             assert answer.reason == row["reason"]
             assert answer.propensity == row["decision_propensity"]

@@ -60,9 +60,9 @@ def test_the_limit_of_a_customers_group_holds_online_too(service: DecisionServic
     sent = {
         row["unit_id"]: row["city"]
         for row in customers().to_pylist()
-        if service.decide(row["unit_id"]).reason == "net_value"
+        if service.decide(Ask(row["unit_id"])).reason == "net_value"
     }
-    still = {unit for unit in sent if limited.decide(unit).reason == "net_value"}
+    still = {unit for unit in sent if limited.decide(Ask(unit)).reason == "net_value"}
 
     assert still == {unit for unit, city in sent.items() if city != "Ulm"} < set(sent)
 

@@ -1,5 +1,6 @@
 """The same calls against a tracking server: files travel over HTTP, nothing stays on this side."""
 
+import getpass
 import os
 import signal
 import socket
@@ -7,9 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pg8000.exceptions
+import pg8000.native
 import pytest
 
 from tests.tracking import builders
@@ -20,6 +26,7 @@ from uplift.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 60
+POSTGRES = urlsplit(os.environ.get("UPLIFT_POSTGRES", "postgresql://127.0.0.1:5432"))
 
 
 def free_port() -> int:
@@ -28,17 +35,51 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def database(folder: Path, backend: str) -> Iterator[str]:
+    """An empty database of this kind, gone afterwards."""
+    if backend == "sqlite":
+        yield f"sqlite:///{folder / 'mlflow.db'}"
+        return
+    name = f"uplift_test_{uuid.uuid4().hex}"
+    try:
+        admin = pg8000.native.Connection(
+            POSTGRES.username or getpass.getuser(),
+            host=POSTGRES.hostname or "127.0.0.1",
+            port=POSTGRES.port or 5432,
+            password=POSTGRES.password,
+            database="postgres",
+        )
+    except (pg8000.exceptions.InterfaceError, pg8000.exceptions.DatabaseError) as error:
+        pytest.skip(f"no PostgreSQL at {POSTGRES.hostname}: {error}; set UPLIFT_POSTGRES")
+    admin.run(f"CREATE DATABASE {name}")
+    try:
+        login = (
+            POSTGRES.netloc if "@" in POSTGRES.netloc else f"{getpass.getuser()}@{POSTGRES.netloc}"
+        )
+        yield f"postgresql+pg8000://{login}/{name}"
+    finally:
+        admin.run(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     folder = tmp_path / "server"
     folder.mkdir()
+    with database(folder, request.param) as store:
+        yield from serve(folder, store)
+
+
+def serve(folder: Path, store: str) -> Iterator[str]:
+    """A tracking server on this store, for as long as somebody looks at it."""
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     options = [
         "--host=127.0.0.1",
         f"--port={port}",
         "--workers=1",
-        f"--backend-store-uri=sqlite:///{folder / 'mlflow.db'}",
+        f"--backend-store-uri={store}",
         f"--artifacts-destination={folder / 'artifacts'}",
     ]
     with (folder / "output").open("wb") as output:

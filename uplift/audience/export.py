@@ -29,13 +29,17 @@ from uplift.audience.shelf import MANIFEST, MEMBERS, Written, member_view, put, 
 from uplift.audience.source import KEY, Source, column_types, opened, quoted, require_columns
 from uplift.config import Export as Rules
 from uplift.config import Order
-from uplift.errors import ContractError
+from uplift.errors import ContractError, UpliftError
 from uplift.workspace import read_document, write_document
 
 AUDIT = "audit.jsonl"
 _SAID_ONCE = ("as_of", "model_version", "policy_version", "contactable")  # alike in every row
 _DIGEST, _CHANGE = "_digest", "change"
 Watch = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+class ExportStoppedError(UpliftError):
+    """Somebody interrupted an export; nothing of it is left."""
 
 
 def preview(
@@ -83,6 +87,7 @@ def write_export(
     Raises:
         ContractError: A column, a coupon or an earlier export is unknown, or the audience is
             smaller than ``rules.minimum_customers``.
+        ExportStoppedError: ``watch`` or somebody it told has interrupted the connection.
     """
     export_id = export_id_of(source, order)
     staging = folder / f".{export_id}.{uuid.uuid4().hex}"
@@ -114,6 +119,8 @@ def write_export(
         audit.record(
             folder / AUDIT, "export.written", by=by, at=at, **{key: document[key] for key in keys}
         )
+    except duckdb.InterruptException as error:
+        raise ExportStoppedError(f"export {export_id} was stopped; ask for it again.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return read_export(folder, export_id)

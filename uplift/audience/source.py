@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
 
 from uplift.audience.snapshot import Snapshot
 from uplift.errors import ContractError
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 KEY = "unit_id"
 RUN, ATTRIBUTES, SUPPRESSED = "run", "attributes", "suppressed"

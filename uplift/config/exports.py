@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from uplift.config.section import Count, Name, NonNegative, Section
 
@@ -12,6 +12,13 @@ Evidence = Literal["strong", "weak"]
 Format = Literal["csv", "excel", "parquet", "xlsx", "jsonl"]
 Profile = Literal["google", "meta", "tiktok_2025_06", "tiktok_2025_08", "x"]
 Scalar = str | int | float | bool
+
+
+_EXAMPLE: dict[str, JsonValue] = {
+    "name": "persuadable",
+    "audience": {"segments": ["persuadable"], "net_value_eur": {"min": 0.5}, "top_n": 1000},
+    "format": "csv",
+}
 
 
 class Range(Section):
@@ -75,6 +82,8 @@ class Order(Section):
         match: Hashed contact data for an ad platform in place of columns.
         since: An earlier export, by id; only what was added, changed or removed since is written.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name = "audience"
     audience: Audience = Audience()

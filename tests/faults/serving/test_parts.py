@@ -10,7 +10,7 @@ import pytest
 from serving.desk import Desk
 from serving.opening import Office
 from serving.schemas import DecisionRequest, DecisionResponse
-from tests.faults.callers import Proxy
+from tests.faults.serving.builders import Proxy
 from tests.online.test_ledger import redis_server
 from tests.serving.builders import office
 from tests.serving.test_desk import BATCH, OFFERED, asks, at_work

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.callers import callers
+from tests.faults.serving.builders import callers
 from tests.serving.builders import customers, publish_run, wide
 from tests.serving.test_main import free_port, server
 from uplift.online.decision_log import close_abandoned
