@@ -1,13 +1,23 @@
 """Who asked to be left alone gets nothing from the next request on, and is known to nobody."""
 
+import gzip
+import io
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.opening import Office
 from tests.serving.builders import customers, office, wide
+from uplift.audience.suppression import Suppressions
+from uplift.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +87,6 @@ def test_one_of_many_is_left_alone_and_the_others_are_not(client: TestClient, gi
 
 
 def test_another_process_is_heard(opened: Office, client: TestClient, given: str) -> None:
-    from datetime import UTC, datetime
-
-    from uplift.audience.suppression import Suppressions
-    from uplift.workspace import Workspace
-
     elsewhere = Suppressions(Workspace(opened.workspace.root).suppressions)
     elsewhere.add([given], since=datetime.now(UTC), reason="asked")
     held = client.post("/v1/decisions", json={"user_id": given}).json()
@@ -100,3 +105,39 @@ def test_while_the_list_cannot_be_read_nobody_gets_anything(tmp_path_factory: ob
             held = client.post("/v1/decisions", json={"user_id": row["unit_id"]}).json()
             assert (held["action"], held["fallback"]["code"]) == ("hold", "STORE_UNAVAILABLE")
         assert client.get(f"/v1/customers/{rows[0]['unit_id']}").status_code == 503
+
+
+def names_in(content: bytes, kind: str) -> set[str]:
+    """All texts of a file, whatever its format."""
+    if kind == "parquet":
+        table = pq.read_table(pa.BufferReader(content))
+        return set(table["unit_id"].to_pylist())
+    if kind == "xlsx":
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
+        return {str(cell) for sheet in book for row in sheet.values for cell in row}
+    text = gzip.decompress(content) if kind == "gzip" else content
+    return set(re.findall(r"u\d{3}", text.decode("utf-8-sig")))
+
+
+@pytest.mark.parametrize("kind", ["csv", "excel", "parquet", "xlsx", "jsonl", "gzip", "since"])
+def test_a_suppressed_customer_is_in_no_file_of_any_format_and_in_no_difference(
+    client: TestClient, given: str, kind: str
+) -> None:
+    def export(**order: object) -> dict[str, Any]:
+        found: dict[str, Any] = client.post("/v1/exports?wait_seconds=20", json=order).json()
+        assert found["state"] == "done", found
+        return found
+
+    order: dict[str, object] = {"format": kind}
+    if kind == "gzip":
+        order = {"format": "csv", "gzip": True}
+    if kind == "since":
+        order = {"format": "csv"}
+    before = export(**order)
+    if kind == "since":
+        order["since"] = before["export_id"]
+    tell(client, given, "suppress")
+    after = export(**order)
+    tell(client, given, "lift")
+    assert given in names_in(client.get(before["file"]).content, kind)
+    assert given not in names_in(client.get(after["file"]).content, kind)
