@@ -141,13 +141,36 @@ class Evaluation(View):
     differences: tuple[Difference, ...] = ()
 
 
+class FeatureEffect(View):
+    """What a feature does to the effect of a coupon.
+
+    Attributes:
+        importance: Mean size of its contribution, in chances of buying.
+        direction: Rank correlation of value and contribution, -1 to 1; None: it has none.
+    """
+
+    importance: float
+    direction: float | None = None
+
+
 class ModelCard(View):
     """What the model is, and what it is not good for."""
 
     learner: str
+    effects: Mapping[str, Mapping[str, FeatureEffect]] = {}
     data: Mapping[str, object]
     features: tuple[str, ...]
     limits: tuple[str, ...]
+
+    def top_reasons(self, most: int = 5) -> dict[str, list[tuple[str, FeatureEffect]]]:
+        """By coupon, the features that move its effect most, the strongest first."""
+        return {
+            coupon: sorted(
+                ((name, one) for name, one in found.items() if one.importance > 0.0),
+                key=lambda item: (-item[1].importance, item[0]),
+            )[:most]
+            for coupon, found in self.effects.items()
+        }
 
 
 @dataclass(frozen=True)

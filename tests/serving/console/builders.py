@@ -79,6 +79,13 @@ REPORTS: dict[str, dict[str, object]] = {
     },
     "model_card": {
         "learner": "t_learner",
+        "effects": {
+            "coupon_5": {
+                "age": {"importance": 0.012, "direction": -0.9},
+                "city": {"importance": 0.034, "direction": None},
+                "unused": {"importance": 0.0, "direction": None},
+            }
+        },
         "data": {"rows": 35091, "table": "training_set"},
         "features": ["age", "city"],
         "limits": ["Effects fade: train again."],

@@ -104,6 +104,8 @@ def test_the_model_page_says_how_the_model_was_proved(full: TestClient) -> None:
     ):
         assert said in text
     assert "35,091 customers" in text
+    assert text.index("<td>city") < text.index("<td>age") < text.index("lower: works better")
+    assert "unused" not in text
     assert "since 2026-06-01" in text
 
 

@@ -30,7 +30,15 @@ def asked_for() -> set[str]:
     chosen += [f"{name}{kind}" for name in SEGMENTS for kind in ("_name", "_why")]
     chosen += [f"{of}_{verdict}" for of in ("experiment", "check") for verdict in VERDICTS]
     chosen += [f"reason_{reason.value}" for reason in Reason if not reason.value.endswith("_cap")]
-    chosen += ["by_uplift", "by_response", "in_random_order", "difference", "promoted"]
+    chosen += [
+        "more_helps",
+        "less_helps",
+        "by_uplift",
+        "by_response",
+        "in_random_order",
+        "difference",
+        "promoted",
+    ]
     return found | {*chosen, "not_promoted", "as_decided", "with_best", "targeted", "control"}
 
 
