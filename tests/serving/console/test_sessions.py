@@ -162,9 +162,9 @@ def test_another_sessions_form_token_is_worth_nothing(
 
 
 def test_a_revoked_keys_cookie_is_worth_nothing(tmp_path: Path) -> None:
-    path, now = tmp_path / "keys.json", [1000.0]
+    path = tmp_path / "keys.json"
     key = make_key(path, ["export"])
-    sessions = Sessions(tmp_path / "secret", KeyRing(path), clock=lambda: now[0])
+    sessions = Sessions(tmp_path / "secret", KeyRing(path))
     cookie = sessions.sign_in(key)
     assert cookie is not None
     assert sessions.owner(cookie) == read_keys(path)[0].id
