@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import contract, errors, routes
-from serving.console import pages
+from serving.console import pages, visit
 from serving.door import Door
 from serving.opening import Office
 from uplift import __version__
@@ -44,6 +44,7 @@ def create_app(office: Office) -> FastAPI:
     )
     app.include_router(routes.router)
     app.include_router(pages.router)
-    app.add_exception_handler(pages.SignInNeededError, pages.ask_to_sign_in)
+    app.add_exception_handler(visit.SignInNeededError, visit.ask_to_sign_in)
+    app.add_exception_handler(visit.RefusedError, visit.say_why)
     contract.install(app, needs_key=not office.gate.is_open, service_of=lambda: office.desk.service)
     return app

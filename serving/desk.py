@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from serving.answers import ask_of, decision_response, log_record
 from serving.keeping import Found, Keeper, with_part
+from serving.leaving_alone import left_alone
 from serving.loading import Loaded
 from serving.metrics import Metrics
 from serving.reasons import Degraded
@@ -21,6 +22,7 @@ from serving.schemas.decisions import DecisionRequest, DecisionResponse
 from serving.service import DecisionService
 from serving.shadow import Shadow
 from serving.values import Decision
+from uplift.audience.suppression import Suppressions
 from uplift.errors import UpliftError
 from uplift.logs import event
 from uplift.online.decision_log import DecisionLog
@@ -55,6 +57,7 @@ class Desk:
         metrics: Counts what happens here.
         acknowledge_written: Whether an answer waits until the log has it.
         shadow: A challenger beside; None: there is none.
+        suppressions: Of customers who asked to be left alone; None: nobody has.
         clock: Now, in UTC.
     """
 
@@ -67,10 +70,12 @@ class Desk:
         *,
         acknowledge_written: bool = False,
         shadow: Shadow | None = None,
+        suppressions: Suppressions | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.source, self.keeper, self.log = source, keeper, log
         self.metrics, self.shadow = metrics, shadow
+        self._suppressions = suppressions
         self._acknowledge_written, self._clock = acknowledge_written, clock
         self._waiting: list[tuple[DecisionRequest, asyncio.Future[DecisionResponse]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,6 +140,8 @@ class Desk:
             found = await asyncio.to_thread(service.decide_many, asks, dearer=dearer)
         else:  # less time than a thread would cost
             found = service.decide_many(asks, dearer=dearer)
+        if self._suppressions is not None:
+            found = left_alone(found, requests, self._suppressions)
         if self.source.refused is not None:
             found = [with_part(one, Degraded.RUN) for one in found]
         found = await self.keeper.within_caps(service, requests, found, now)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias, cast
 
 from uplift.audience import audit
 from uplift.audience.export import AUDIT, ExportStoppedError, preview, write_export
-from uplift.audience.outlook import Outlook
+from uplift.audience.outlook import Outlook, strong_evidence
 from uplift.audience.shelf import Written, exports_in, read_export
 from uplift.audience.source import Connection, Source, column_types, opened
 from uplift.config import Export as Rules
@@ -88,11 +88,22 @@ class ExportDesk:
         self._under_way: dict[str, Future[None]] = {}
         self._connections: dict[str, Connection] = {}
         self._lock = threading.Lock()
+        self._evidence: tuple[str, Mapping[str, int]] = ("", {})
 
     def columns(self) -> dict[str, str]:
         """Name and type of every column that can be chosen or restricted."""
         with opened(self._source()) as connection:
             return column_types(connection)
+
+    def strong_evidence(self) -> Mapping[str, int]:
+        """Customers of each segment whose segment the data bear out; a run is counted once."""
+        source = self._source()
+        run_id, found = self._evidence
+        if run_id != source.snapshot.run_id:
+            with opened(source) as connection:
+                found = strong_evidence(connection)
+            self._evidence = (source.snapshot.run_id, found)
+        return found
 
     def preview(self, order: Order) -> Outlook:
         """What an order would bring, and its overlap with the newest export of the same name.

@@ -51,6 +51,7 @@ class Office:
         self.workspace = workspace
         self.sessions = Sessions(workspace.console_secret, needed)
         self.gate = Gate(needed, Rates(serving.keys.requests_per_second))
+        self.suppressions = Suppressions(workspace.suppressions)
         self.runs = Runs(
             workspace.published,
             config.campaign,
@@ -95,10 +96,10 @@ class Office:
             self.metrics,
             acknowledge_written=log.acknowledge == "written",
             shadow=shadow,
+            suppressions=self.suppressions,
         )
         self.metrics.watch(self.desk)
         self._published = workspace.published
-        self._suppressions = Suppressions(workspace.suppressions)
         self.exports = ExportDesk(workspace.exports, lambda: self._source(config), config.export)
 
     @asynccontextmanager
@@ -127,15 +128,15 @@ class Office:
     def suppress(self, unit_ids: Sequence[str], action: str, reason: str) -> int:
         """Leave customers alone, or ``lift`` that; returns for how many it is news."""
         if action == "lift":
-            return self._suppressions.remove(unit_ids)
-        return self._suppressions.add(unit_ids, since=datetime.now(UTC), reason=reason)
+            return self.suppressions.remove(unit_ids)
+        return self.suppressions.add(unit_ids, since=datetime.now(UTC), reason=reason)
 
     def _source(self, config: Config) -> Source:
         """The run that is served now; an export holds on to it whatever is published meanwhile."""
         return Source(
             snapshot=run_of(self._published, self.desk.service.run_id),
             attributes=config.attributes,
-            suppressed=self._suppressions.unit_ids(),
+            suppressed=self.suppressions.unit_ids(),
             memory_mb=config.export.memory_mb,
         )
 

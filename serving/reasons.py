@@ -24,6 +24,7 @@ class Reason(StrEnum):
     HOLDOUT = "holdout"
     NOT_CONTACTABLE = "not_contactable"
     NOT_ELIGIBLE = "not_eligible"
+    SUPPRESSED = "suppressed"
     PACING = "pacing"
     COUPON_CAP = "coupon_cap"
     TOTAL_CAP = "total_cap"
@@ -58,6 +59,7 @@ OPEN_FEATURE: Mapping[Reason, OpenFeature] = {
     Reason.HOLDOUT: "SPLIT",
     Reason.NOT_CONTACTABLE: "DISABLED",
     Reason.NOT_ELIGIBLE: "DISABLED",
+    Reason.SUPPRESSED: "DISABLED",
     Reason.PACING: "DISABLED",
     Reason.COUPON_CAP: "DISABLED",
     Reason.TOTAL_CAP: "DISABLED",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from serving.console.night import BudgetPoint
 
+HEIGHT = 50.0  # of a curve, whose width is 100
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,7 +37,7 @@ def stacked(shares: Sequence[tuple[str, float]]) -> list[Part]:
 
 @dataclass(frozen=True)
 class Plot:
-    """A curve with its band in a box of 100 by 100, y downwards, and what stands at its edges.
+    """A curve with its band in a box of 100 by 50, y downwards, and what stands at its edges.
 
     Attributes:
         line: Points of an SVG polyline.
@@ -65,14 +67,14 @@ def budget_plot(points: Sequence[BudgetPoint]) -> Plot | None:
         return None
 
     def at(x: float, y: float) -> str:
-        return f"{100.0 * x / most:.3f},{100.0 * (high - y) / (high - low):.3f}"
+        return f"{100.0 * x / most:.3f},{HEIGHT * (high - y) / (high - low):.3f}"
 
     line = " ".join(at(point.budget_eur, profit(point)) for point in points)
     upper = [at(point.budget_eur, top) for point, top in zip(points, highs, strict=True)]
     lower = [at(point.budget_eur, bottom) for point, bottom in zip(points, lows, strict=True)]
     has_band = any(top > bottom for top, bottom in zip(highs, lows, strict=True))
     band = " ".join([*upper, *reversed(lower)]) if has_band else ""
-    return Plot(line, band, 100.0 * high / (high - low), most, low, high)
+    return Plot(line, band, HEIGHT * high / (high - low), most, low, high)
 
 
 def profit(point: BudgetPoint) -> float:
@@ -93,3 +95,10 @@ def bounds(point: BudgetPoint) -> tuple[float, float]:
 def best_point(points: Sequence[BudgetPoint]) -> BudgetPoint | None:
     """The budget after which more money stops paying."""
     return max(points, key=profit, default=None)
+
+
+def nearest(points: Sequence[BudgetPoint], budget_eur: float | None) -> int:
+    """Place of the point that is nearest to a budget; None: to an unlimited one, the last."""
+    if budget_eur is None or not points:
+        return max(0, len(points) - 1)
+    return min(range(len(points)), key=lambda i: abs(points[i].budget_eur - budget_eur))

@@ -43,7 +43,8 @@ def order_of(form: QueryParams | FormData) -> Order:
 
 def faults(error: ValidationError) -> list[str]:
     """What is wrong with a form, a line each, by the last name of the field."""
-    return [
-        f"{next((str(part) for part in reversed(item['loc']) if part != 'min'), '')}: {item['msg']}"
-        for item in error.errors(include_url=False)
-    ]
+    found = []
+    for item in error.errors(include_url=False):
+        names = [part for part in item["loc"] if isinstance(part, str) and part != "min"]
+        found.append(f"{names[-1] if names else 'audience'}: {item['msg']}")
+    return found

@@ -28,6 +28,12 @@ class Estimate(View):
     low: float | None = None
     high: float | None = None
 
+    @property
+    def per_thousand(self) -> "Estimate":
+        """The same for 1,000 customers."""
+        low, high = (None if side is None else 1000.0 * side for side in (self.low, self.high))
+        return Estimate(estimate=1000.0 * self.estimate, low=low, high=high)
+
 
 class Experiment(View):
     """Whether the log that the model learned from can be trusted."""
@@ -66,7 +72,8 @@ class Allocation(View):
     expected_spend_eur: float
     expected_incremental_profit_eur: float
     expected_incremental_conversions: float
-    calibrated_profit_eur: Estimate | None = None
+    calibrated_incremental_profit_eur: Estimate | None = None
+    level: float = 0.95
     budget_eur: float | None
     arms: Mapping[str, int]
     what_if: tuple[BudgetPoint, ...] = ()
@@ -77,6 +84,93 @@ class Promotion(View):
 
     promoted: bool
     reasons: tuple[str, ...]
+    consequence: str = ""
+
+
+class Kept(Estimate):
+    """Part of what treating everybody adds that treating the best share keeps."""
+
+    share: float
+
+
+class TwoRankings(View):
+    """Conversions added per 1,000 customers when the same share gets the coupon."""
+
+    by_uplift: Estimate
+    by_response: Estimate
+    difference: Estimate
+    in_random_order: Estimate
+    share: float
+
+
+class Calibration(View):
+    """Measured effect over predicted."""
+
+    slope: Estimate
+
+
+class Proof(View):
+    """What unseen customers say of one coupon's ranking."""
+
+    average_effect: Estimate
+    share_kept: Kept
+    two_rankings: TwoRankings | None = None
+    calibration: Calibration
+
+
+class PolicyValue(View):
+    """What a policy earns per customer, euro, and how many get each arm."""
+
+    value: Estimate
+
+
+class Difference(View):
+    """What the first policy earns more than the second, per customer, euro."""
+
+    policy: str
+    against: str
+    value: Estimate
+
+
+class Evaluation(View):
+    """How good the model is, on customers that it has not learned from."""
+
+    level: float
+    gate_evidence: Mapping[str, Proof] = {}
+    policies: Mapping[str, PolicyValue] = {}
+    differences: tuple[Difference, ...] = ()
+
+
+class FeatureEffect(View):
+    """What a feature does to the effect of a coupon.
+
+    Attributes:
+        importance: Mean size of its contribution, in chances of buying.
+        direction: Rank correlation of value and contribution, -1 to 1; None: it has none.
+    """
+
+    importance: float
+    direction: float | None = None
+
+
+class ModelCard(View):
+    """What the model is, and what it is not good for."""
+
+    learner: str
+    effects: Mapping[str, Mapping[str, FeatureEffect]] = {}
+    data: Mapping[str, object]
+    features: tuple[str, ...]
+    limits: tuple[str, ...]
+
+    def top_reasons(self, most: int = 5) -> dict[str, list[tuple[str, FeatureEffect]]]:
+        """By coupon, the features that move its effect most, the strongest first."""
+        return {
+            coupon: sorted(
+                ((name, one) for name, one in found.items() if one.importance > 0.0),
+                key=lambda item: (-item[1].importance, item[0]),
+            )[:most]
+            for coupon, found in self.effects.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -87,6 +181,8 @@ class Night:
     monitoring: Monitoring | None
     allocation: Allocation | None
     promotion: Promotion | None
+    evaluation: Evaluation | None
+    model_card: ModelCard | None
 
 
 Shown = TypeVar("Shown", bound=View)
@@ -95,16 +191,18 @@ Shown = TypeVar("Shown", bound=View)
 def read_night(workspace: Workspace) -> Night:
     """The reports as they stand now."""
 
-    def report(kind: type[Shown]) -> Shown | None:
-        path = workspace.report(kind.__name__.lower())
+    def report(name: str, kind: type[Shown]) -> Shown | None:
+        path = workspace.report(name)
         try:
             return kind.model_validate(read_document(path, made_by="nightly"))
         except (UpliftError, ValidationError, ValueError):
             return None
 
     return Night(
-        experiment=report(Experiment),
-        monitoring=report(Monitoring),
-        allocation=report(Allocation),
-        promotion=report(Promotion),
+        experiment=report("experiment", Experiment),
+        monitoring=report("monitoring", Monitoring),
+        allocation=report("allocation", Allocation),
+        promotion=report("promotion", Promotion),
+        evaluation=report("evaluation", Evaluation),
+        model_card=report("model_card", ModelCard),
     )

@@ -1,100 +1,41 @@
 """The pages: what is asked for, and the template that answers."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
-from pydantic import ValidationError
+import numpy as np
+from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
-from serving.console.charts import best_point, bounds, budget_plot, profit, stacked
-from serving.console.forms import FORMATS, faults, order_of
+from serving.console import audiences
+from serving.console.charts import best_point, bounds, budget_plot, nearest, profit, stacked
 from serving.console.night import read_night
 from serving.console.session import COOKIE, HOURS, Sessions
-from serving.console.words import LANGUAGES, Words, language_of
+from serving.console.visit import (
+    SECURE,
+    STATIC,
+    RefusedError,
+    Sending,
+    Visit,
+    Visiting,
+    forever,
+    is_same_origin,
+    static_text,
+)
 from serving.dependencies import InOffice
-from serving.exporting import AudienceError, QueueFullError, UnknownExportError
-from serving.opening import Office
 from serving.routes.customers import customer as about_customer
+from serving.service import DecisionService
 from serving.values import Ask, UnknownCustomerError
-from uplift.audience.outlook import Outlook
-from uplift.pages.html import environment
+from uplift.audience.history import history
+from uplift.audience.snapshot import run_of
+from uplift.errors import UpliftError
 from uplift.policy.segments import SEGMENTS
-
-HERE = Path(__file__).parent
-LANGUAGE_COOKIE = "uplift_language"
-SECURE = {
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'; object-src 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cache-control": "no-store",
-}
-PAGES = ("tonight", "audience", "budget", "model", "customer")
+from uplift.workspace import Workspace
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-
-
-class SignInNeededError(Exception):
-    """Nobody has signed in; the page to go to afterwards is ``args[0]``."""
-
-
-class Visit:
-    """One request of a person: who, in which language, and how their page is made."""
-
-    def __init__(self, request: Request, office: Office, owner: str) -> None:
-        self._request, self.office, self.owner = request, office, owner
-        accepted = request.headers.get("accept-language", "")
-        chosen = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
-        self.words = Words(language_of(chosen, accepted))
-
-    def page(self, template: str, *, status: int = 200, **facts: object) -> HTMLResponse:
-        """A page from its template."""
-        cookie = self._request.cookies.get(COOKIE, "")
-        text = (
-            _templates()
-            .get_template(template)
-            .render(
-                t=self.words,
-                pages=PAGES,
-                path=self._request.url.path,
-                version=_static_version(),
-                form_token=self.office.sessions.form_token(cookie),
-                may_sign_out=not self.office.sessions.is_open,
-                **facts,
-            )
-        )
-        answer = HTMLResponse(text, status_code=status, headers=SECURE)
-        if self._request.query_params.get("lang") in LANGUAGES:
-            answer.set_cookie(LANGUAGE_COOKIE, self.words.language, samesite="lax", httponly=True)
-        return answer
-
-
-async def _visit(request: Request, office: InOffice) -> Visit:
-    owner = office.sessions.owner(request.cookies.get(COOKIE, ""))
-    if owner is None:
-        raise SignInNeededError(request.url.path)
-    return Visit(request, office, owner)
-
-
-async def _sent_form(request: Request, office: InOffice) -> Visit:
-    """A visit with a form that one of our own pages has sent."""
-    visit = await _visit(request, office)
-    form = await request.form()
-    cookie = request.cookies.get(COOKIE, "")
-    is_same_origin = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
-    if not is_same_origin or not office.sessions.is_ours(cookie, str(form.get("form_token", ""))):
-        raise HTTPException(403, visit.words("expired_form"))
-    return visit
-
-
-Visiting: TypeAlias = Annotated[Visit, Depends(_visit)]
-Sending: TypeAlias = Annotated[Visit, Depends(_sent_form)]
+router.include_router(audiences.router)
 
 
 @router.get("")
@@ -113,7 +54,7 @@ async def sign_in_page(request: Request, office: InOffice) -> Response:
 async def sign_in(request: Request, office: InOffice, key: Annotated[str, Form()] = "") -> Response:
     """A key for a cookie."""
     sessions: Sessions = office.sessions
-    cookie = sessions.sign_in(key)
+    cookie = sessions.sign_in(key) if is_same_origin(request) else None
     if cookie is None and not sessions.is_open:
         return Visit(request, office, "").page("sign_in.html", refused=True, status=403)
     answer = RedirectResponse("/console/tonight", status_code=303)
@@ -152,71 +93,9 @@ async def tonight(visit: Visiting) -> Response:
         sizes=sizes,
         shares=dict(shares),
         bar=stacked(shares),
+        sure=await asyncio.to_thread(visit.office.exports.strong_evidence),
         night=await asyncio.to_thread(read_night, visit.office.workspace),
     )
-
-
-@router.get("/audience")
-async def audience(request: Request, visit: Visiting) -> Response:
-    """A filter, what it would bring, and the files so far."""
-    found, problems, order = await _previewed(request, visit)
-    shown: dict[str, Any] = {"outlook": found, "problems": problems, "order": order}
-    if request.query_params.get("part") == "preview":
-        return visit.page("audience_preview.html", **shown)
-    exports = await asyncio.to_thread(visit.office.exports.all_of, visit.owner)
-    done = [request for request in exports if request.state == "done"]
-    service = visit.office.desk.service
-    return visit.page(
-        "audience.html",
-        **shown,
-        segments=SEGMENTS,
-        coupons=service.model.arms.treatments,
-        formats=FORMATS,
-        exports=[(one, visit.office.exports.progress(one)) for one in exports[:20]],
-        earlier=list(dict.fromkeys(str(one.export_id) for one in done))[:20],
-        form=request.query_params,
-    )
-
-
-@router.get("/audience/files")
-async def files(visit: Visiting) -> Response:
-    """The files so far, to be looked at again and again while one is written."""
-    exports = await asyncio.to_thread(visit.office.exports.all_of, visit.owner)
-    shown = [(one, visit.office.exports.progress(one)) for one in exports[:20]]
-    return visit.page("audience_files.html", exports=shown)
-
-
-@router.post("/audience")
-async def write_file(request: Request, visit: Sending) -> Response:
-    """Have the file written."""
-    form = await request.form()
-    try:
-        order = order_of(form)
-        await asyncio.to_thread(visit.office.exports.ask, order, owner=visit.owner)
-    except ValidationError as error:
-        return visit.page("problem.html", status=422, problems=faults(error))
-    except (AudienceError, QueueFullError) as error:
-        return visit.page("problem.html", status=422, problems=[str(error)])
-    return RedirectResponse("/console/audience#files", status_code=303)
-
-
-@router.post("/audience/files/{request_id}/cancel")
-async def cancel(request_id: str, visit: Sending) -> Response:
-    """Stop a file that is being written."""
-    await asyncio.to_thread(visit.office.exports.cancel, request_id, owner=visit.owner)
-    return RedirectResponse("/console/audience#files", status_code=303)
-
-
-@router.get("/audience/files/{request_id}")
-async def download(request_id: str, visit: Visiting) -> Response:
-    """A file."""
-    exports = visit.office.exports
-    try:
-        written = exports.written(exports.find(request_id, owner=visit.owner))
-    except UnknownExportError as error:
-        return visit.page("problem.html", status=404, problems=[str(error)])
-    exports.record("export.downloaded", by=visit.owner or "no key", export_id=written.export_id)
-    return FileResponse(written.file, filename=written.file.name)
 
 
 @router.get("/budget")
@@ -227,6 +106,8 @@ async def budget(visit: Visiting) -> Response:
     return visit.page(
         "budget.html",
         allocation=night.allocation,
+        control=visit.office.desk.service.model.arms.names[0],
+        evaluation=night.evaluation,
         points=[
             {
                 "budget": point.budget_eur,
@@ -239,102 +120,98 @@ async def budget(visit: Visiting) -> Response:
         ],
         plot=budget_plot(points),
         best=best_point(points),
+        at_start=nearest(points, night.allocation.budget_eur if night.allocation else None),
     )
 
 
 @router.get("/model")
 async def model(visit: Visiting) -> Response:
     """Whether the model has proved itself, and how good it is."""
-    service = visit.office.desk.service
+    workspace = visit.office.workspace
     return visit.page(
         "model.html",
-        model=service.model,
-        night=await asyncio.to_thread(read_night, visit.office.workspace),
-        has_report=visit.office.workspace.page("evaluation").is_file(),
+        model=visit.office.desk.service.model,
+        night=await asyncio.to_thread(read_night, workspace),
+        has_report=workspace.page("evaluation").is_file(),
+        champions=await asyncio.to_thread(_champions, workspace, visit.office.desk.service.run_id),
     )
 
 
 @router.get("/reports/{name}")
 async def report(name: str, visit: Visiting) -> Response:
-    """A report of the night as it was written; its own style is let in by its digest."""
+    """A report of the night as it was written, with its own style and nothing else, in a sandbox.
+
+    Its figures carry style attributes, which a policy can only let in as a whole; the page can run
+    no script, load nothing and send no form.
+    """
     path = visit.office.workspace.page(name)
-    known = {page.stem for page in path.parent.glob("*.html")}
-    if name not in known:
-        return visit.page("problem.html", status=404, problems=[visit.words("not_found")])
-    return FileResponse(
-        path,
-        headers={
-            **SECURE,
-            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        },
-    )
+    if name not in {page.stem for page in path.parent.glob("*.html")}:
+        raise RefusedError(visit, 404, visit.words("not_found"))
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+    return FileResponse(path, headers={**SECURE, "content-security-policy": policy})
 
 
 @router.get("/customer")
-async def customer(visit: Visiting, id: str = "") -> Response:
+def customer(visit: Visiting, id: str = "") -> Response:
     """One customer: segment, effects, reasons, decision."""
-    found, decision, problem = None, None, ""
-    if id:
+    asked = id.strip()
+    found = decision = None
+    intervals: Mapping[str, tuple[float, float]] = {}
+    problem, status = "", 200
+    if asked:
+        service = visit.office.desk.service
         try:
-            found = await asyncio.to_thread(about_customer, id, visit.office, visit.owner)
-            decision = visit.office.desk.service.decide(Ask(id))
+            found = about_customer(asked, visit.office, visit.owner)
+            decision = service.decide(Ask(asked))
+            intervals = uplift_intervals(service, found.uplift)
         except UnknownCustomerError:
-            problem = visit.words("unknown_customer")
+            problem, status = visit.words("unknown_customer"), 404
+        except UpliftError:
+            problem, status = visit.words("store_closed"), 503
     return visit.page(
         "customer.html",
         customer=found,
         decision=decision,
+        intervals=intervals,
         problem=problem,
-        asked=id,
-        status=404 if problem else 200,
+        asked=asked,
+        status=status,
     )
 
 
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
-    """Style and script of the pages."""
-    if name == "console.css":
-        style = _templates().get_template("house.css").render() + _static("console.css")
-        return Response(style, media_type="text/css", headers=_forever())
-    if name == "console.js":
-        return Response(_static(name), media_type="text/javascript", headers=_forever())
-    raise HTTPException(404)
+    """Style, script and icon of the pages."""
+    if name not in STATIC:
+        raise HTTPException(404)
+    return Response(static_text(name), media_type=STATIC[name], headers=forever())
 
 
-async def ask_to_sign_in(request: Request, error: Exception) -> Response:
-    """Where to go for who has not signed in."""
-    return RedirectResponse("/console/sign-in", status_code=303)
+@router.get("/{rest:path}")
+async def nothing_there(rest: str, visit: Visiting) -> Response:
+    """A page that does not exist."""
+    raise RefusedError(visit, 404, visit.words("not_found"))
 
 
-async def _previewed(
-    request: Request, visit: Visit
-) -> tuple[Outlook | None, list[str], Mapping[str, object]]:
-    try:
-        order = order_of(request.query_params)
-    except ValidationError as error:
-        return None, faults(error), {}
-    try:
-        found = await asyncio.to_thread(visit.office.exports.preview, order)
-    except AudienceError as error:
-        return None, [str(error)], order.model_dump(mode="json")
-    return found, [], order.model_dump(mode="json")
+def uplift_intervals(
+    service: DecisionService, uplift: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    """Measured effect on held-out customers of similar predicted effect, by coupon, where known."""
+    known = service.policy.intervals.bins.get("conversion")
+    if known is None:
+        return {}
+    found = {}
+    for name, bins in zip(service.policy.arms.treatments, known, strict=True):
+        low, high = bins.interval(np.array([uplift[name]]))
+        if low[0] == low[0] and high[0] == high[0]:  # NaN: nobody can say
+            found[name] = (float(low[0]), float(high[0]))
+    return found
 
 
-@cache
-def _templates() -> Any:
-    return environment("serving.console")
-
-
-@cache
-def _static(name: str) -> str:
-    return (HERE / "static" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _static_version() -> str:
-    style = _templates().get_template("house.css").render() + _static("console.css")
-    return hashlib.sha256((style + _static("console.js")).encode()).hexdigest()[:12]
-
-
-def _forever() -> Mapping[str, str]:
-    return {"cache-control": "public, max-age=31536000, immutable"}
+def _champions(workspace: Workspace, serving: str) -> list[tuple[str, str]]:
+    """The models of the runs that are kept, the latest first: version, and since which data."""
+    found: dict[str, str] = {}
+    for run_id in history(workspace.published) or [serving]:
+        facts = run_of(workspace.published, run_id).facts
+        found.setdefault(facts.model_version, facts.as_of.strftime("%Y-%m-%d"))
+    return list(reversed(found.items()))

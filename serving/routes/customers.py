@@ -27,7 +27,8 @@ def customer(user_id: CustomerId, office: InOffice, _: MayScore) -> CustomerResp
     loaded = office.runs.loaded
     service = loaded.service
     try:
-        known = service.store.get(user_id)
+        is_suppressed = bool(office.suppressions.among([user_id]))
+        known = None if is_suppressed else service.store.get(user_id)
     except UpliftError as error:
         raise ModelNotReadyError("the feature store cannot be read") from error
     if known is None:

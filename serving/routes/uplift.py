@@ -10,7 +10,7 @@ from serving.errors import problem_of
 from serving.schemas import UpliftItem, UpliftRequest, UpliftResponse
 from serving.schemas.decisions import ModelUsed
 from serving.scoring import Score, score_many
-from serving.values import Ask
+from serving.values import Ask, UnknownCustomerError
 from uplift.errors import UpliftError
 
 router = APIRouter(prefix="/v1", tags=["uplift"])
@@ -26,7 +26,12 @@ async def uplift(
         Ask(one.user_id, one.features, question.campaign_id, contactable=one.contactable)
         for one in question.customers
     ]
-    found = score_many(service, asks)
+    gone = office.suppressions.among(ask.unit_id for ask in asks)
+    left = UnknownCustomerError("nothing is known of this customer now.")
+    found = [
+        left if ask.unit_id in gone else one
+        for ask, one in zip(asks, score_many(service, asks), strict=True)
+    ]
     return UpliftResponse(
         answers=[_item(request, a.unit_id, one) for a, one in zip(asks, found, strict=True)],
         model=ModelUsed(version=service.model.version),

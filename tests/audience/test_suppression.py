@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,3 +47,34 @@ def test_two_processes_lose_nobody(tmp_path: Path) -> None:
     for process in both:
         process.join()
     assert len(Suppressions(path).unit_ids()) == 100
+
+
+def test_a_change_within_a_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "suppressions.sqlite"
+    told, elsewhere = Suppressions(path), Suppressions(path)
+    assert told.among(["a", "b"]) == frozenset()
+    elsewhere.add(["a"], since=datetime.now(UTC), reason="asked")
+    stamp = path.stat().st_mtime_ns
+    assert told.among(["a", "b"]) == {"a"}
+    elsewhere.add(["b"], since=datetime.now(UTC), reason="asked")
+    os.utime(path, ns=(stamp, stamp))
+    assert told.among(["a", "b"]) == {"a", "b"}
+
+
+def test_a_list_that_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "suppressions.sqlite"
+    told = Suppressions(path)
+    told.add(["a"], since=datetime.now(UTC), reason="asked")
+    os.utime(path, ns=(1, 1))
+    assert told.among(["a"]) == {"a"}
+    monkeypatch.setattr(told, "unit_ids", lambda: pytest.fail("read again"))
+    assert told.among(["a", "b"]) == {"a"}
+
+
+def test_a_damaged_list_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "suppressions.sqlite"
+    path.write_bytes(b"no database, " * 100)
+    with pytest.raises(ContractError, match="cannot be read"):
+        Suppressions(path).among(["a"])

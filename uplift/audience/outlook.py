@@ -8,7 +8,7 @@ import duckdb
 
 from uplift.arms import Arms
 from uplift.audience.selection import Cut, by_arm
-from uplift.audience.source import KEY, text
+from uplift.audience.source import KEY, RUN, column_types, text
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,20 @@ def outlook(
     )
     overlap = {name: int(n) for (name, _), n in zip(members, found[1 + 2 * n :], strict=True)}
     return Outlook(int(found[0]), as_decided, best, overlap)
+
+
+def strong_evidence(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Customers of each segment whose evidence is strong; empty where the run says nothing of it.
+
+    Args:
+        connection: From ``opened(source)``.
+    """
+    if "evidence" not in column_types(connection):
+        return {}
+    rows = connection.execute(
+        f"SELECT segment, count(*) FILTER (evidence = 'strong') FROM {RUN} GROUP BY segment"
+    )
+    return {str(segment): int(n) for segment, n in rows.fetchall()}
 
 
 def _sums(arms: Arms, column: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Customers who asked to be left alone: out of every new export, decision and answer, at once."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ _TABLE = (
     "(unit_id TEXT PRIMARY KEY, since TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID"
 )
 _MOST = 5_000  # ids a call
+_SETTLED_NS = 50_000_000  # a file may change again within one tick of the clock of its stamp
 
 
 class Suppressions:
@@ -24,6 +26,7 @@ class Suppressions:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known: tuple[object, frozenset[str]] = (None, frozenset())
 
     def add(self, unit_ids: Sequence[str], *, since: datetime, reason: str) -> int:
         """Leave these customers alone from now on; returns how many are new.
@@ -52,6 +55,23 @@ class Suppressions:
         found = self._read("SELECT 1 FROM suppressed WHERE unit_id = ?", (unit_id,))
         return bool(found)
 
+    def among(self, unit_ids: Iterable[str]) -> frozenset[str]:
+        """Those of some customers who are to be left alone.
+
+        The list is kept in memory, and read anew when the file has changed: asking costs a look at
+        the file's stamp. Safe to call from several threads.
+
+        Raises:
+            ContractError: The file cannot be read.
+        """
+        stamp, ids = self._known
+        now = self._stamp()
+        if now != stamp:
+            ids = frozenset(self.unit_ids())
+            is_settled = now is None or time.time_ns() - now[0] > _SETTLED_NS
+            self._known = (now if is_settled else object(), ids)
+        return ids.intersection(unit_ids)
+
     def unit_ids(self) -> tuple[str, ...]:
         """All of them, sorted."""
         return tuple(row[0] for row in self._read("SELECT unit_id FROM suppressed ORDER BY 1"))
@@ -59,11 +79,21 @@ class Suppressions:
     def _read(self, query: str, values: tuple[str, ...] = ()) -> list[tuple[str]]:
         if not self._path.is_file():
             return []
-        database = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
         try:
-            return database.execute(query, values).fetchall()
-        finally:
-            database.close()
+            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise ContractError(
+                f"the list of suppressed customers {self._path} cannot be read ({error}). Restore "
+                "it; until then nobody can tell who asked to be left alone."
+            ) from error
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

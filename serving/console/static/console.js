@@ -9,7 +9,6 @@ if (form) {
   const refresh = async () => {
     const mine = ++last;
     const fields = new URLSearchParams(new FormData(form));
-    fields.delete("form_token");
     fields.set("part", "preview");
     preview.setAttribute("aria-busy", "true");
     try {
@@ -48,8 +47,8 @@ if (slider) {
   });
   const show = () => {
     const point = points[Number(slider.value)];
-    const band = point.high > point.low ? ` (${euro.format(point.low)} – ${euro.format(point.high)})` : "";
-    now.textContent = `${euro.format(point.budget)} → ${euro.format(point.profit)}${band}`;
+    const band = point.high > point.low ? ` (${euro.format(point.low)} ${now.dataset.to} ${euro.format(point.high)})` : "";
+    now.textContent = `${euro.format(point.budget)} ${now.dataset.brings} ${euro.format(point.profit)}${band}`;
     slider.setAttribute("aria-valuetext", now.textContent);
     const x = 100 * point.budget / most;
     mark.setAttribute("x1", x);
