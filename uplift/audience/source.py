@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -52,6 +52,20 @@ def opened(source: Source) -> Iterator[duckdb.DuckDBPyConnection]:
         if source.attributes is not None:
             _add_attributes(connection, source.attributes)
         yield connection
+
+
+def interrupt(connection: Connection) -> None:
+    """Stop the query that runs; one that has just ended needs no stopping."""
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()
+
+
+def progress_of(connection: Connection) -> float:
+    """Share of the running query that is done, 0 to 1; 1 when it has just ended."""
+    try:
+        return min(1.0, max(0.0, connection.query_progress() / 100.0))
+    except duckdb.ConnectionException:
+        return 1.0
 
 
 def column_types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
