@@ -21,7 +21,14 @@ from uplift.audience import audit
 from uplift.audience.export import AUDIT, ExportStoppedError, preview, write_export
 from uplift.audience.outlook import Outlook, strong_evidence
 from uplift.audience.shelf import Written, exports_in, read_export
-from uplift.audience.source import Connection, Source, column_types, opened
+from uplift.audience.source import (
+    Connection,
+    Source,
+    column_types,
+    opened,
+    progress_of,
+    stop_query,
+)
 from uplift.config import Export as Rules
 from uplift.config import Order
 from uplift.errors import ContractError, UpliftError
@@ -189,7 +196,7 @@ class ExportDesk:
         connection = self._connections.get(request.id)
         if connection is None:
             return 1.0 if request.state == "done" else 0.0
-        return min(1.0, max(0.0, connection.query_progress() / 100.0))
+        return progress_of(connection)
 
     def cancel(self, request_id: str, *, owner: str) -> Request:
         """Stop an order that has not ended; one that has is left as it is."""
@@ -201,7 +208,7 @@ class ExportDesk:
         if future is not None and future.cancel():
             self._note(replace(request, state="cancelled"))
         elif connection is not None:
-            connection.interrupt()
+            stop_query(connection)
             self.wait(request_id, seconds=5.0)
         return self.find(request_id, owner=owner)
 
@@ -209,7 +216,7 @@ class ExportDesk:
         """Stop what is under way; what waits is lost."""
         self._worker.shutdown(wait=False, cancel_futures=True)
         for connection in list(self._connections.values()):
-            connection.interrupt()
+            stop_query(connection)
         self._worker.shutdown(wait=True)
 
     def record(self, action: str, *, by: str, **facts: object) -> None:

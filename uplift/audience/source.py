@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -64,6 +64,20 @@ def column_types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     } | {
         str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {RUN}").fetchall()
     }
+
+
+def progress_of(connection: Connection) -> float:
+    """Share of the running query that is done, 0 to 1; 1 once its thread has closed it."""
+    try:
+        return min(1.0, max(0.0, connection.query_progress() / 100.0))
+    except duckdb.ConnectionException:
+        return 1.0
+
+
+def stop_query(connection: Connection) -> None:
+    """Interrupt what another thread runs; it may have closed the connection meanwhile."""
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()
 
 
 def customers(connection: duckdb.DuckDBPyConnection) -> str:
