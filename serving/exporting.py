@@ -25,9 +25,9 @@ from uplift.audience.source import (
     Connection,
     Source,
     column_types,
-    interrupt,
     opened,
     progress_of,
+    stop_query,
 )
 from uplift.config import Export as Rules
 from uplift.config import Order
@@ -208,7 +208,7 @@ class ExportDesk:
         if future is not None and future.cancel():
             self._note(replace(request, state="cancelled"))
         elif connection is not None:
-            interrupt(connection)
+            stop_query(connection)
             self.wait(request_id, seconds=5.0)
         return self.find(request_id, owner=owner)
 
@@ -216,7 +216,7 @@ class ExportDesk:
         """Stop what is under way; what waits is lost."""
         self._worker.shutdown(wait=False, cancel_futures=True)
         for connection in list(self._connections.values()):
-            interrupt(connection)
+            stop_query(connection)
         self._worker.shutdown(wait=True)
 
     def record(self, action: str, *, by: str, **facts: object) -> None:

@@ -15,7 +15,7 @@ from uplift.audience import audit
 from uplift.audience.export import AUDIT, first_customer, preview, write_export
 from uplift.audience.shelf import exports_in, read_export
 from uplift.audience.snapshot import Snapshot
-from uplift.audience.source import Source, interrupt, opened, progress_of
+from uplift.audience.source import Source, opened, progress_of, stop_query
 from uplift.config import Audience, Export, Order, load_config
 from uplift.errors import ContractError
 
@@ -223,5 +223,5 @@ def test_the_shipped_order_is_the_persuadable_customers() -> None:
 def test_a_connection_that_has_just_closed_is_neither_stopped_nor_asked(snapshot: Snapshot) -> None:
     with opened(Source(snapshot)) as connection:
         assert 0.0 <= progress_of(connection) <= 1.0
-    interrupt(connection)
+    stop_query(connection)
     assert progress_of(connection) == 1.0

@@ -17,7 +17,7 @@ from serving.exporting import ExportDesk, QueueFullError, Request
 from serving.keys import make_key
 from serving.opening import Office
 from tests.serving.builders import customers, office, wide
-from uplift.audience import audit
+from uplift.audience import audit, source
 from uplift.audience.export import AUDIT
 from uplift.config import Audience, Order
 from uplift.workspace import Workspace
@@ -256,4 +256,18 @@ def test_a_running_query_can_be_stopped(opened: Office, tmp_path: Path) -> None:
     finally:
         exporting.write_export = real
     assert os.listdir(tmp_path) == ["requests"]
+    at_work.close()
+
+
+def test_a_query_that_ends_while_one_asks_for_its_progress_is_done(
+    opened: Office, tmp_path: Path
+) -> None:
+    at_work = desk(opened, tmp_path)
+    request = at_work.ask(Order(), owner="")
+    at_work.wait(request.id, seconds=20)
+    with source.opened(opened.exports._source()) as connection:
+        at_work._connections[request.id] = connection
+        assert 0.0 <= at_work.progress(request) < 1.0
+    assert at_work.progress(request) == 1.0
+    assert at_work.cancel(request.id, owner="").state == "done"
     at_work.close()

@@ -54,20 +54,6 @@ def opened(source: Source) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def interrupt(connection: Connection) -> None:
-    """Stop the query that runs; one that has just ended needs no stopping."""
-    with suppress(duckdb.ConnectionException):
-        connection.interrupt()
-
-
-def progress_of(connection: Connection) -> float:
-    """Share of the running query that is done, 0 to 1; 1 when it has just ended."""
-    try:
-        return min(1.0, max(0.0, connection.query_progress() / 100.0))
-    except duckdb.ConnectionException:
-        return 1.0
-
-
 def column_types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Name and type of every column that can be chosen; those of the run first."""
     views = [RUN, ATTRIBUTES] if _has_attributes(connection) else [RUN]
@@ -78,6 +64,20 @@ def column_types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     } | {
         str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {RUN}").fetchall()
     }
+
+
+def progress_of(connection: Connection) -> float:
+    """Share of the running query that is done, 0 to 1; 1 once its thread has closed it."""
+    try:
+        return min(1.0, max(0.0, connection.query_progress() / 100.0))
+    except duckdb.ConnectionException:
+        return 1.0
+
+
+def stop_query(connection: Connection) -> None:
+    """Interrupt what another thread runs; it may have closed the connection meanwhile."""
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()
 
 
 def customers(connection: duckdb.DuckDBPyConnection) -> str:
