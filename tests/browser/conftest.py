@@ -1,4 +1,8 @@
-"""A real Chromium and a really served small campaign; both start once."""
+"""A real Chromium and a really served small campaign, for each file of tests.
+
+Not for the whole run: while the driver lives, its event loop runs in this thread, and tests that
+start one of their own would fail.
+"""
 
 import importlib.util
 import shutil
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Chromium of this machine; the tests skip where it or its driver is absent."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,7 +44,7 @@ def browser() -> "Iterator[Browser]":
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the small campaign published, and all that a night leaves for people."""
     root = tmp_path_factory.mktemp("browser")
@@ -48,7 +52,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: "Browser", root: Path) -> Iterator[str]:
     """Where the pages are served."""
     listener = socket.create_server(("127.0.0.1", 0))
