@@ -45,8 +45,9 @@ def test_services_depend_on_services_and_mount_volumes_that_are_declared() -> No
 
 
 def test_the_image_refuses_to_listen_for_others_without_keys(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(ROOT)
     words = re.search(r"^CMD \[(.+)\]$", CONTAINER, flags=re.MULTILINE)
     assert words is not None
     arguments = [word.strip().strip('"') for word in words[1].split(",")]

@@ -23,7 +23,7 @@ class Logged:
     started_in: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     root = tmp_path_factory.mktemp("a workspace with blanks")
     started_in = tmp_path_factory.mktemp("elsewhere")
