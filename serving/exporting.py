@@ -15,7 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
+
+from pydantic import TypeAdapter
 
 from uplift.audience import audit
 from uplift.audience.export import AUDIT, ExportStoppedError, preview, write_export
@@ -32,7 +34,7 @@ from uplift.audience.source import (
 from uplift.config import Export as Rules
 from uplift.config import Order
 from uplift.errors import ContractError, UpliftError
-from uplift.workspace import read_document, write_document
+from uplift.workspace import write_document
 
 _REQUESTS = "requests"
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
@@ -74,6 +76,9 @@ class Request:
     export_id: str | None = None
     problem: str | None = None
     process: int = 0
+
+
+_REQUEST = TypeAdapter(Request)
 
 
 class ExportDesk:
@@ -163,7 +168,7 @@ class ExportDesk:
         path = self._path(request_id)
         if not request_id.isalnum() or not path.is_file():
             raise UnknownExportError(f"there is no export {request_id[:40]!r}.")
-        request = Request(**cast(dict[str, str], read_document(path, made_by="export_segments")))  # type: ignore[arg-type]
+        request = _REQUEST.validate_json(path.read_bytes())
         if request.owner != owner:
             raise UnknownExportError(f"there is no export {request_id[:40]!r}.")
         is_left = request.state not in ENDED and not self._is_alive(request)

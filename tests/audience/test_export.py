@@ -16,7 +16,7 @@ from uplift.audience.export import AUDIT, first_customer, preview, write_export
 from uplift.audience.shelf import exports_in, read_export
 from uplift.audience.snapshot import Snapshot
 from uplift.audience.source import Source, opened, progress_of, stop_query
-from uplift.config import Audience, Export, Order, load_config
+from uplift.config import Audience, Export, Order, Range, load_config
 from uplift.errors import ContractError
 
 
@@ -157,7 +157,7 @@ def test_negative_effects_stay_numbers(snapshot: Snapshot, tmp_path: Path) -> No
 def test_an_empty_audience_gives_a_file_with_its_header_alone(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    nobody = Audience(net_value_eur={"min": 1e9})  # type: ignore[arg-type]
+    nobody = Audience(net_value_eur=Range(min=1e9))
     for file_format in ("csv", "xlsx", "parquet", "jsonl"):
         assert write(Source(snapshot), tmp_path, audience=nobody, format=file_format).rows == 0
     written = write(Source(snapshot), tmp_path, audience=nobody)
@@ -210,7 +210,7 @@ def test_the_first_customer_is_the_most_valuable(snapshot: Snapshot, tmp_path: P
     source = Source(snapshot)
     first = first_customer(source, Order(audience=PERSUADABLE), tmp_path)
     assert first == rows_of(write(source, tmp_path))[0]["unit_id"]
-    nobody = Order(audience=Audience(net_value_eur={"min": 1e9}))  # type: ignore[arg-type]
+    nobody = Order(audience=Audience(net_value_eur=Range(min=1e9)))
     assert first_customer(source, nobody, tmp_path) is None
 
 

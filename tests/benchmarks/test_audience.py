@@ -23,7 +23,7 @@ from uplift.audience.export import preview, write_export
 from uplift.audience.manifest import Facts
 from uplift.audience.snapshot import Snapshot, publish, staging_folder
 from uplift.audience.source import Source
-from uplift.config import Audience, Export, Order
+from uplift.config import Audience, Export, Order, Range
 from uplift.policy import SEGMENTS
 
 N = int(os.environ.get("UPLIFT_BENCH_CUSTOMERS", "1000000"))
@@ -80,7 +80,7 @@ def export(snapshot: Snapshot, folder: Path) -> int:
 
 
 def test_a_preview(bench: Bench, snapshot: Snapshot, tmp_path: Path) -> None:
-    order = Order(audience=Audience(segments=("persuadable",), net_value_eur={"min": 1}))  # type: ignore[arg-type]
+    order = Order(audience=Audience(segments=("persuadable",), net_value_eur=Range(min=1)))
     bench.row(
         f"preview an audience of {N:,} customers",
         ours=bench.best(lambda: preview(Source(snapshot), order, tmp_path), repeats=3),
